@@ -1,0 +1,144 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+use super::*;
+use std::path::Path;
+
+struct World {
+    slot: ProcessSlot,
+    lease: Lease,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+impl World {
+    fn new(lease_seconds: u64) -> Self {
+        Self {
+            slot: ProcessSlot::default(),
+            lease: Lease::new(Duration::from_secs(lease_seconds), Moment::now()),
+            stop: watch::channel(None).0,
+        }
+    }
+
+    async fn run(&self, script: &str, limit: Duration, grace: Duration) -> (Ending, String) {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]);
+        let stop = self.stop.subscribe();
+        let limits = Limits {
+            slot: &self.slot,
+            lease: &self.lease,
+            stop: &stop,
+            deadline: Instant::now() + limit,
+            grace,
+        };
+        let mut text = Vec::new();
+        let mut sink = |piece: &[u8]| text.extend_from_slice(piece);
+        let ending = run(shell, Output::Both, limits, &mut sink).await.unwrap();
+        (ending, String::from_utf8(text).unwrap())
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn is_alive(pid_file: &Path) -> bool {
+    let pid = std::fs::read_to_string(pid_file).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    // A zombie is dead; that nobody has reaped it yet is not this test's business.
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+async fn dies(pid_file: &Path) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while is_alive(pid_file) {
+        assert!(Instant::now() < until, "the process is still alive");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn output_and_errors_arrive_in_the_order_they_were_written() {
+    let world = World::new(30);
+    let (ending, text) = world.run("echo a; echo b >&2; echo c; exit 7", LONG, LONG).await;
+    assert_eq!((ending, text.as_str()), (Ending::Exited(7), "a\nb\nc\n"));
+}
+
+#[tokio::test]
+async fn standard_input_is_empty_and_a_signal_is_an_exit_code() {
+    let world = World::new(30);
+    let (ending, _) = world.run("cat; kill -SEGV $$", LONG, LONG).await;
+    assert_eq!(ending, Ending::Exited(139));
+}
+
+#[tokio::test]
+async fn a_background_child_does_not_outlive_its_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let script = format!("sleep 1000 & echo $! > {}; echo done", file.display());
+    let (ending, text) = World::new(30).run(&script, LONG, LONG).await;
+    assert_eq!((ending, text.as_str()), (Ending::Exited(0), "done\n"));
+    dies(&file).await;
+}
+
+#[tokio::test]
+async fn a_time_out_ends_grandchildren_that_ignore_sigterm() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let script = format!("trap '' TERM; (sleep 1000 & echo $! > {}; wait); sleep 1000", file.display());
+    let world = World::new(30);
+    let (ending, _) = world.run(&script, Duration::from_millis(500), Duration::from_millis(200)).await;
+    assert_eq!(ending, Ending::TimedOut);
+    dies(&file).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_command_may_clean_up_in_its_grace() {
+    let world = World::new(30);
+    let script = "trap 'echo cleaned; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+    world.stop.send_replace(None);
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.stop.send_replace(Some(Stop::Cancelled));
+    };
+    let ((ending, text), ()) = tokio::join!(world.run(script, LONG, LONG), cancel);
+    assert_eq!(ending, Ending::Stopped(Stop::Cancelled));
+    assert_eq!(text, "ready\ncleaned\n");
+}
+
+#[tokio::test]
+async fn a_more_urgent_reason_ends_the_grace() {
+    let world = World::new(30);
+    let reasons = async {
+        world.stop.send_replace(Some(Stop::Cancelled));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.stop.send_replace(Some(Stop::Dropped));
+    };
+    let script = "trap '' TERM; while :; do sleep 0.01; done";
+    let ((ending, _), ()) = tokio::join!(world.run(script, LONG, LONG), reasons);
+    assert_eq!(ending, Ending::Stopped(Stop::Dropped));
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_renews_is_ended_by_its_guard() {
+    // Nobody watches this lease, as if the agent were frozen: only the guard is left.
+    let world = World::new(2);
+    let (ending, _) = world.run("sleep 1000", LONG, LONG).await;
+    assert_eq!(ending, Ending::Exited(137));
+    assert_eq!(world.lease.phase(Moment::now()), crate::lease::Phase::Over);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_keeps_the_guard_quiet() {
+    let world = World::new(2);
+    let renew = async {
+        for _ in 0..15 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.lease.renew(Moment::now());
+            world.slot.renew(&world.lease);
+        }
+    };
+    let ((ending, _), ()) = tokio::join!(world.run("sleep 2.5", LONG, LONG), renew);
+    assert_eq!(ending, Ending::Exited(0));
+}
+
+#[test]
+fn programs_are_looked_for_in_absolute_directories_only() {
+    assert!(find_program("sh", DEFAULT_PATH.as_ref()).is_some());
+    assert!(find_program("sh", OsStr::new("bin:.")).is_none());
+}

@@ -1,0 +1,110 @@
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::error::SdkError;
+use embedded_dynamodb::{Engine, Fault};
+
+use crate::{attempt_of, create_table, item, put};
+
+async fn engine() -> Engine {
+    let engine = Engine::memory().unwrap();
+    create_table(&engine.client()).await;
+    engine
+}
+
+async fn try_put(
+    client: &Client,
+) -> Option<SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError>> {
+    client
+        .put_item()
+        .table_name("jobs")
+        .set_item(Some(item("job-1")))
+        .send()
+        .await
+        .err()
+}
+
+async fn count(engine: &Engine) -> i32 {
+    engine
+        .client()
+        .scan()
+        .table_name("jobs")
+        .send()
+        .await
+        .unwrap()
+        .count
+}
+
+#[tokio::test]
+async fn a_throttled_call_has_no_effect() {
+    let engine = engine().await;
+    let error = try_put(&engine.client_with(|_| Fault::Throttle))
+        .await
+        .unwrap()
+        .into_service_error();
+    assert!(
+        error.is_provisioned_throughput_exceeded_exception(),
+        "{error:?}"
+    );
+    assert_eq!(count(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_dropped_before_it_arrives_has_no_effect() {
+    let engine = engine().await;
+    let error = try_put(&engine.client_with(|_| Fault::DropBefore))
+        .await
+        .unwrap();
+    assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
+    assert_eq!(count(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_dropped_has_its_effect() {
+    let engine = engine().await;
+    let error = try_put(&engine.client_with(|_| Fault::DropAfter))
+        .await
+        .unwrap();
+    assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
+    assert_eq!(count(&engine).await, 1);
+}
+
+#[tokio::test]
+async fn the_policy_sees_each_call_and_other_clients_are_spared() {
+    let engine = engine().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let client = engine.client_with(move |call| {
+        let table = call.table.unwrap_or_default();
+        log.lock()
+            .unwrap()
+            .push(format!("{} {} {table}", call.sequence, call.operation));
+        Fault::None
+    });
+    put(&client, "job-1").await;
+    attempt_of(&client, "job-1").await;
+    client.list_tables().send().await.unwrap();
+    put(&engine.client(), "job-2").await;
+    assert_eq!(
+        *seen.lock().unwrap(),
+        ["0 PutItem jobs", "1 GetItem jobs", "2 ListTables "]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_the_sdk_get_past_passing_faults() {
+    let engine = engine().await;
+    for fault in [Fault::Throttle, Fault::DropBefore, Fault::DropAfter] {
+        let config = engine.config_with(move |call| {
+            if call.sequence < 2 {
+                fault
+            } else {
+                Fault::None
+            }
+        });
+        let retries = RetryConfig::standard().with_max_attempts(3);
+        let client = Client::from_conf(config.retry_config(retries).build());
+        assert!(try_put(&client).await.is_none(), "{fault:?}");
+    }
+}

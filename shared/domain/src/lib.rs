@@ -1,0 +1,5 @@
+//! The rules of the product: jobs, agents, pools, deployments. Pure: no I/O, and the clock is an argument.
+
+pub mod job;
+
+pub use wire::Timestamp;

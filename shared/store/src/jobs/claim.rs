@@ -1,0 +1,316 @@
+//! Claiming: the first jobs in line go to an agent, each to one.
+//!
+//! A claim reads the head of each ready partition and what is due of the waiting ones, and takes jobs by one conditional
+//! write each. What it reads does not grow with the number of jobs that wait.
+
+use super::item::{LIVE, live_sort};
+use super::{JOB, condition_failed, read_job, wrote};
+use crate::call::{key, number, string};
+use crate::keys::{deadline_partition, deadline_sort, millis};
+use crate::schema::TableKind;
+use crate::{StoreError, TenantStore, WriteId};
+use aws_sdk_dynamodb::types::{
+    ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use domain::Timestamp;
+use domain::job::{Holder, Job, START_WITHIN_SECONDS};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use wire::{JobId, PoolName};
+
+const OPERATION: &str = "claim_job";
+
+/// How many candidates a claim reads of each partition. An entry has about 200 bytes, so that a page stays within one
+/// half read unit of 4 KB.
+const PAGE: i32 = 16;
+
+/// How often a claim reads the line anew after it lost every candidate to others.
+const MAX_ROUNDS: usize = 3;
+
+/// The widest window.
+const MAX_WINDOW: usize = 16;
+
+/// How far from the head of the line a claimer picks, by pool: additive decrease on a win, doubling on a lost race.
+///
+/// Claimers that all take the head lose to each other again and again. One that lost picks at random among the first few
+/// candidates of the same priority; a claimer that is alone takes the head. Remembered in the warm process; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ClaimOrder(Arc<Mutex<HashMap<String, usize>>>);
+
+impl ClaimOrder {
+    fn window(&self, pool: &str) -> usize {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(pool)
+            .copied()
+            .unwrap_or(1)
+    }
+
+    fn adapt(&self, pool: String, won: bool) {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A warm process serves any number of tenants; what it remembers stays small.
+        if windows.len() > 10_000 {
+            windows.clear();
+        }
+        let window = windows.entry(pool).or_insert(1);
+        *window = if won {
+            window.saturating_sub(1).max(1)
+        } else {
+            (*window * 2).min(MAX_WINDOW)
+        };
+    }
+}
+
+/// An agent's wish for work.
+#[derive(Debug)]
+pub struct ClaimWish<'a> {
+    /// The pool.
+    pub pool: &'a PoolName,
+    /// How many ready partitions the pool has.
+    pub ready_shards: u32,
+    /// The agent, and the epoch of its lease.
+    pub holder: &'a Holder,
+    /// How many jobs at most.
+    pub max_jobs: usize,
+    /// How far from the head to pick.
+    pub order: &'a ClaimOrder,
+}
+
+/// What a claim came to.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The jobs that the agent now holds.
+    pub jobs: Vec<Job>,
+    /// Candidates that somebody else took first.
+    pub lost_races: u32,
+}
+
+/// A job at the head of the line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    priority: u8,
+    available_ms: i64,
+    pub(super) job_id: JobId,
+    /// The sort key that it was seen under: a claim holds only if it still has that.
+    ready_sort: String,
+}
+
+impl Candidate {
+    /// Reads `<priority>#<ms>#<job>`, or `<ms>#<priority>#<job>` where jobs wait to be due.
+    pub(super) fn parse(ready_sort: &str, due: bool) -> Option<Self> {
+        let mut parts = ready_sort.splitn(3, '#');
+        let (first, second) = (parts.next()?, parts.next()?);
+        let (priority, available) = if due {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        Some(Self {
+            priority: priority.parse().ok()?,
+            available_ms: available.parse().ok()?,
+            job_id: JobId::parse(parts.next()?).ok()?,
+            ready_sort: ready_sort.to_owned(),
+        })
+    }
+}
+
+impl TenantStore<'_> {
+    /// Gives the agent jobs from the head of the pool's line.
+    ///
+    /// `random` yields a write id for each try and a number to pick by.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation, if no job was claimed before it; else the jobs that were. Reads half a unit for
+    /// each ready partition and half a unit for the jobs that wait to be due; writes 4 units for a job.
+    pub async fn claim_jobs(
+        &self,
+        wish: &ClaimWish<'_>,
+        now: Timestamp,
+        mut random: impl FnMut() -> [u8; 8],
+    ) -> Result<Claimed, StoreError> {
+        let ClaimWish {
+            pool,
+            ready_shards,
+            holder,
+            max_jobs,
+            order,
+        } = *wish;
+        let window_key = self.scope.ready(pool, 0);
+        let mut claimed = Claimed::default();
+        for _ in 0..MAX_ROUNDS {
+            let (mut line, more) = match self.head_of_line(pool, ready_shards, now).await {
+                Ok(line) => line,
+                Err(_) if !claimed.jobs.is_empty() => return Ok(claimed),
+                Err(error) => return Err(error),
+            };
+            while claimed.jobs.len() < max_jobs && !line.is_empty() {
+                let window = order.window(&window_key);
+                let candidate = line.remove(pick(&line, window, random()));
+                let write_id = WriteId::new(random());
+                match self
+                    .claim_candidate(&candidate, holder, now, &write_id)
+                    .await
+                {
+                    Ok(Some(job)) => {
+                        order.adapt(window_key.clone(), true);
+                        claimed.jobs.push(job);
+                    }
+                    Ok(None) => {
+                        order.adapt(window_key.clone(), false);
+                        claimed.lost_races += 1;
+                    }
+                    // What was claimed must reach the agent, or it would be lost until its time to start has passed.
+                    Err(_) if !claimed.jobs.is_empty() => return Ok(claimed),
+                    Err(error) => return Err(error),
+                }
+            }
+            if claimed.jobs.len() >= max_jobs || !more {
+                break;
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// The first candidates in order, and whether there may be more behind them.
+    async fn head_of_line(
+        &self,
+        pool: &PoolName,
+        ready_shards: u32,
+        now: Timestamp,
+    ) -> Result<(Vec<Candidate>, bool), StoreError> {
+        let ready = (0..ready_shards.max(1)).map(|shard| (self.scope.ready(pool, shard), None));
+        let due = (self.scope.not_due(pool), Some(millis(now.plus_millis(1))));
+        let mut line = Vec::new();
+        let mut more = false;
+        let reads = ready.chain([due]).map(|(partition, before)| async move {
+            let is_ready = before.is_none();
+            (
+                is_ready,
+                self.ready_page(OPERATION, partition, before).await,
+            )
+        });
+        for (is_ready, page) in futures_util::future::join_all(reads).await {
+            let page = page?;
+            more |= page.len() >= PAGE as usize;
+            line.extend(
+                page.iter()
+                    .filter_map(|sort| Candidate::parse(sort, is_ready)),
+            );
+        }
+        line.sort_unstable();
+        Ok((line, more))
+    }
+
+    /// The sort keys at the head of one partition of the `ready` index.
+    pub(super) async fn ready_page(
+        &self,
+        operation: &'static str,
+        partition: String,
+        before: Option<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut query = self
+            .store
+            .client
+            .query()
+            .table_name(self.store.tables.name(TableKind::Jobs))
+            .index_name("ready")
+            .expression_attribute_values(":partition", string(partition))
+            .limit(PAGE)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        query = match before {
+            None => query.key_condition_expression("rpk = :partition"),
+            Some(before) => query
+                .key_condition_expression("rpk = :partition AND rsk < :before")
+                .expression_attribute_values(":before", string(before)),
+        };
+        let answer = query
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk(operation, &error))?;
+        self.store.count_read(operation, answer.consumed_capacity());
+        let sorts = answer.items.unwrap_or_default().into_iter();
+        Ok(sorts
+            .filter_map(|mut item| item.remove("rsk")?.as_s().ok().cloned())
+            .collect())
+    }
+
+    /// Takes one job, if it still waits where it was seen. It is not read before: what the write needs is in its key.
+    async fn claim_candidate(
+        &self,
+        candidate: &Candidate,
+        holder: &Holder,
+        now: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<Option<Job>, StoreError> {
+        const UPDATE: &str = "SET #status = :claimed, attempt = attempt + :one, holder = :agent, epoch = :epoch, \
+            claimed_ms = :now, dpk = :dpk, dsk = :dsk, spk = :spk, ssk = :ssk, wait_ms = :wait, \
+            revision = revision + :one, write_id = :write_id REMOVE rpk, rsk";
+        let job_id = &candidate.job_id;
+        let deadline = now.plus_seconds(START_WITHIN_SECONDS);
+        let available = Timestamp::from_millis(candidate.available_ms);
+        let answer = self
+            .store
+            .client
+            .update_item()
+            .table_name(self.store.tables.name(TableKind::Jobs))
+            .set_key(Some(key(self.scope.job(job_id), JOB)))
+            .update_expression(UPDATE)
+            .condition_expression("#status = :queued AND rsk = :seen")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":queued", string("QUEUED"))
+            .expression_attribute_values(":seen", string(candidate.ready_sort.clone()))
+            .expression_attribute_values(":claimed", string("CLAIMED"))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":agent", string(holder.agent_id.as_str()))
+            .expression_attribute_values(":epoch", number(holder.epoch))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":dpk", string(deadline_partition(job_id.as_str())))
+            .expression_attribute_values(
+                ":dsk",
+                string(deadline_sort(
+                    deadline,
+                    self.scope.tenant(),
+                    job_id.as_str(),
+                )),
+            )
+            .expression_attribute_values(":spk", string(self.scope.state(LIVE)))
+            .expression_attribute_values(
+                ":ssk",
+                string(live_sort(&holder.agent_id, now, job_id.as_str())),
+            )
+            .expression_attribute_values(":wait", number(now.millis_since(available)))
+            .expression_attribute_values(":write_id", string(write_id.as_str()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let item = match answer {
+            Ok(answer) => {
+                self.store
+                    .count_write(OPERATION, answer.consumed_capacity());
+                answer.attributes
+            }
+            Err(error) => {
+                let found = condition_failed(error)
+                    .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
+                self.store.meter.lost_race(OPERATION);
+                found.filter(|found| wrote(found, write_id))
+            }
+        };
+        item.map(|item| read_job(OPERATION, item).map(|stored| stored.job))
+            .transpose()
+    }
+}
+
+/// Which candidate to try: one of the first `window` that have the priority of the head.
+fn pick(line: &[Candidate], window: usize, random: [u8; 8]) -> usize {
+    let head = line.first().map(|first| first.priority);
+    let equals = line
+        .iter()
+        .take_while(|candidate| Some(candidate.priority) == head)
+        .count();
+    let choices = window.min(equals).max(1) as u64;
+    usize::try_from(u64::from_le_bytes(random) % choices).unwrap_or_default()
+}

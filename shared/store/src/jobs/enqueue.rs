@@ -1,0 +1,109 @@
+//! New jobs.
+
+use super::item::JobItem;
+use super::{JOB, read_job, wrote};
+use crate::call::{key, string, to_item};
+use crate::schema::TableKind;
+use crate::{StoreError, TenantStore, WriteId};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use data_encoding::HEXLOWER;
+use domain::Timestamp;
+use domain::job::Job;
+use sha2::{Digest, Sha256};
+use wire::{JobId, TenantId};
+
+/// A job to be enqueued.
+#[derive(Debug)]
+pub struct NewJob {
+    /// The job.
+    pub job: Job,
+    /// The number of ready partitions of its pool.
+    pub ready_shards: u32,
+    /// The digest of the request, if an idempotency key came with it.
+    pub request_sha256: Option<[u8; 32]>,
+}
+
+/// What became of a new job.
+#[derive(Debug)]
+pub enum Enqueued {
+    /// It waits.
+    Created(Job),
+    /// It had been enqueued before with the same idempotency key and the same request.
+    Existing(Job),
+    /// The idempotency key had been used for another request.
+    Conflict,
+}
+
+impl NewJob {
+    /// The id of the job that an idempotency key of a tenant stands for.
+    pub fn id_for_key(tenant: &TenantId, key: &str) -> JobId {
+        let mut hash = Sha256::new();
+        // The tenant's name has no zero byte, so no two pairs run into the same text.
+        hash.update(tenant.as_str());
+        hash.update([0]);
+        hash.update(key);
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash.finalize()[..16]);
+        JobId::from_digest(digest)
+    }
+}
+
+impl TenantStore<'_> {
+    /// Puts a new job in line, unless its id is taken. 3 write units for an item of up to 1 KB.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation. After [`StoreError::Busy`] the job may be there or not; the same call with the
+    /// same write id, or a request with an idempotency key, tells.
+    pub async fn enqueue_job(
+        &self,
+        new: NewJob,
+        now: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<Enqueued, StoreError> {
+        const OPERATION: &str = "enqueue_job";
+        let digest = new.request_sha256.map(|digest| HEXLOWER.encode(&digest));
+        let mut item = JobItem::of(self.scope, &new.job, new.ready_shards, now, write_id);
+        item.request_sha256.clone_from(&digest);
+        let mut attributes = to_item(OPERATION, &item)?;
+        attributes.extend(key(self.scope.job(&new.job.job_id), JOB));
+        let answer = self
+            .store
+            .client
+            .put_item()
+            .table_name(self.store.tables.name(TableKind::Jobs))
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        let error = match answer {
+            Ok(answer) => {
+                self.store
+                    .count_write(OPERATION, answer.consumed_capacity());
+                return Ok(Enqueued::Created(new.job));
+            }
+            Err(error) => error,
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+        else {
+            return Err(StoreError::from_sdk(OPERATION, &error));
+        };
+        self.store.meter.lost_race(OPERATION);
+        let Some(found) = failed.item().cloned() else {
+            return Ok(Enqueued::Conflict);
+        };
+        let mine = wrote(&found, write_id);
+        let same_request =
+            digest.is_some() && found.get("request_sha256") == digest.map(string).as_ref();
+        let job = read_job(OPERATION, found)?.job;
+        Ok(if mine {
+            Enqueued::Created(job)
+        } else if same_request {
+            Enqueued::Existing(job)
+        } else {
+            Enqueued::Conflict
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Every key of every item and index, tenant first. Nothing else in the crate writes a key by hand.
+
+use crate::TenantScope;
+use domain::Timestamp;
+use wire::{AgentId, DeploymentId, JobId, PoolName, ServiceName, TenantId};
+
+/// Milliseconds as 13 digits, so that keys sort as times do until the year 2286.
+pub(crate) fn millis(at: Timestamp) -> String {
+    format!("{:013}", at.as_millis().max(0))
+}
+
+/// How many partitions the deadline indexes are spread over.
+pub(crate) const DEADLINE_SHARDS: u32 = 4;
+
+/// A shard that belongs to the text: the same text, the same shard (FNV-1a).
+pub(crate) fn shard_of(text: &str, shards: u32) -> u32 {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash % shards.max(1)
+}
+
+/// The partition of the deadline index that the entry of that id stands in.
+pub(crate) fn deadline_partition(id: &str) -> String {
+    deadline_shard(shard_of(id, DEADLINE_SHARDS))
+}
+
+/// One partition of the deadline index.
+pub(crate) fn deadline_shard(shard: u32) -> String {
+    format!("L#{shard}")
+}
+
+/// A deadline: what has to be looked at by then.
+pub(crate) fn deadline_sort(at: Timestamp, tenant: &TenantId, id: &str) -> String {
+    format!("{}#{tenant}#{id}", millis(at))
+}
+
+/// The tenant and id of a deadline's sort key.
+pub(crate) fn parse_deadline_sort(sort: &str) -> Option<(TenantScope, &str)> {
+    let mut parts = sort.splitn(3, '#');
+    let _at = parts.next()?;
+    let tenant = TenantId::parse(parts.next()?).ok()?;
+    Some((TenantScope::new(tenant), parts.next()?))
+}
+
+/// The partition of the register of tenants, in the deadline index of the agents table.
+pub(crate) fn tenants_shard(shard: u32) -> String {
+    format!("R#{shard}")
+}
+
+impl TenantScope {
+    /// A key of this tenant.
+    fn key(&self, rest: std::fmt::Arguments<'_>) -> String {
+        format!("T#{}#{rest}", self.tenant())
+    }
+
+    pub(crate) fn job(&self, job: &JobId) -> String {
+        self.key(format_args!("J#{job}"))
+    }
+
+    pub(crate) fn ready(&self, pool: &PoolName, shard: u32) -> String {
+        self.key(format_args!("P#{pool}#R#{shard}"))
+    }
+
+    pub(crate) fn not_due(&self, pool: &PoolName) -> String {
+        self.key(format_args!("P#{pool}#D"))
+    }
+
+    pub(crate) fn created_jobs(&self) -> String {
+        self.key(format_args!("C"))
+    }
+
+    /// The partition of the state index with the jobs of one group: `LIVE` or the status of ended ones.
+    pub(crate) fn state(&self, group: &str) -> String {
+        self.key(format_args!("S#{group}"))
+    }
+
+    /// Roll-ups of one pool; of the whole tenant for `*`.
+    pub(crate) fn statistics(&self, pool: &str) -> String {
+        self.key(format_args!("ST#{pool}"))
+    }
+
+    pub(crate) fn agent(&self, agent: &AgentId) -> String {
+        self.key(format_args!("A#{agent}"))
+    }
+
+    pub(crate) fn agents(&self) -> String {
+        self.key(format_args!("A"))
+    }
+
+    pub(crate) fn pool(&self, pool: &PoolName) -> String {
+        self.key(format_args!("P#{pool}"))
+    }
+
+    pub(crate) fn pools(&self) -> String {
+        self.key(format_args!("P"))
+    }
+
+    pub(crate) fn tenant_item(&self) -> String {
+        self.key(format_args!("TENANT"))
+    }
+
+    pub(crate) fn deployment(&self, deployment: &DeploymentId) -> String {
+        self.key(format_args!("D#{deployment}"))
+    }
+
+    pub(crate) fn deployments(&self) -> String {
+        self.key(format_args!("D"))
+    }
+
+    pub(crate) fn service(&self, service: &ServiceName) -> String {
+        self.key(format_args!("V#{service}"))
+    }
+
+    pub(crate) fn services(&self) -> String {
+        self.key(format_args!("V"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_deadline_gives_back_its_tenant_and_id() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let sort = deadline_sort(Timestamp::from_millis(1_700_000_000_000), &tenant, "job-1");
+        assert_eq!(sort, "1700000000000#acme#job-1");
+        let (scope, id) = parse_deadline_sort(&sort).unwrap();
+        assert_eq!((scope.tenant(), id), (&tenant, "job-1"));
+    }
+
+    #[test]
+    fn every_key_of_a_tenant_begins_with_the_tenant() {
+        let scope = TenantScope::new(TenantId::parse("acme").unwrap());
+        let pool = PoolName::parse("default").unwrap();
+        for key in [
+            scope.ready(&pool, 0),
+            scope.not_due(&pool),
+            scope.created_jobs(),
+            scope.pools(),
+            scope.tenant_item(),
+        ] {
+            assert!(key.starts_with("T#acme#"), "{key}");
+        }
+    }
+}

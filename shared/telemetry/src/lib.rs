@@ -1,0 +1,7 @@
+//! What the control plane says of itself: one JSON line an event, and the capacity that each operation consumed.
+
+mod logs;
+mod meter;
+
+pub use logs::{LogFormat, start_logs};
+pub use meter::{Meter, Usage};

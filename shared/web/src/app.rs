@@ -1,0 +1,187 @@
+//! What every request gets, whichever function serves it: an id, a time limit, a log line, headers, and a problem where a
+//! route or a method does not exist or a handler panics.
+
+use crate::context::{CONTEXT, HEADER, RequestContext, RequestId};
+use crate::{Problem, ProblemCode};
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+use tracing::{Instrument, field};
+
+/// How long a request may take. API Gateway gives up after 30 s and tells the caller nothing of use.
+pub const TIME_LIMIT: Duration = Duration::from_secs(25);
+
+/// The router with everything around it. Merge all routers first, then wrap them once.
+pub fn app(router: Router) -> Router {
+    with_time_limit(router, TIME_LIMIT)
+}
+
+fn with_time_limit(router: Router, limit: Duration) -> Router {
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn(move |request, next| serve(request, next, limit)))
+}
+
+async fn unknown_route() -> Problem {
+    Problem::new(ProblemCode::UnknownRoute, "the API has no such path")
+}
+
+/// A method that a path does not take. `OPTIONS` asks which it takes; `Allow`, which axum adds, answers it.
+async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        Problem::new(
+            ProblemCode::MethodNotAllowed,
+            "the path does not take this method; `Allow` lists those that it takes",
+        )
+        .into_response()
+    }
+}
+
+async fn serve(request: Request, next: Next, limit: Duration) -> Response {
+    // On Lambda the platform's own id is there already; elsewhere the caller may bring one.
+    let id = match request.extensions().get::<RequestId>() {
+        Some(id) => id.clone(),
+        None => RequestId::from_headers(request.headers()),
+    };
+    // At the highest level, so that no filter takes the ids from the lines inside.
+    let span = tracing::error_span!(
+        "request",
+        request_id = id.as_str(),
+        tenant_id = field::Empty,
+        job_id = field::Empty
+    );
+    let context = RequestContext {
+        id: id.clone(),
+        span: span.clone(),
+    };
+    let served = CONTEXT.scope(context, limited(request, next, limit));
+    let mut response = served.instrument(span).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id.header_value() {
+        headers.insert(HEADER, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    response
+}
+
+async fn limited(request: Request, next: Next, limit: Duration) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    // A handler that panics leaves nothing behind that another request could meet: all state is in the store.
+    let served = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let response = match tokio::time::timeout(limit, served).await {
+        Ok(Ok(response)) => response,
+        // The panic's message may quote a request, so it is dropped; where it happened is logged by the hook.
+        Ok(Err(_panic)) => Problem::internal().into_response(),
+        Err(_) => {
+            Problem::new(ProblemCode::TimedOut, "the request took too long").into_response()
+        }
+    };
+    // The pattern of the path and not the path; no query, no header, no body: those may hold what is not ours to keep.
+    tracing::info!(
+        method = method.as_str(),
+        route = route.as_ref().map_or("", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        code = response
+            .extensions()
+            .get::<ProblemCode>()
+            .map(|code| code.as_str()),
+        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "served"
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use http::header::{ALLOW, RETRY_AFTER};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use wire::ProblemDetails;
+
+    fn routes() -> Router {
+        Router::new()
+            .route("/hello", get(async || "hello"))
+            .route("/panic", get(panicking))
+            .route("/never", get(std::future::pending::<()>))
+            .route("/post", post(async || "posted"))
+    }
+
+    async fn panicking() {
+        panic!("the canary sings");
+    }
+
+    async fn call(request: http::request::Builder) -> Response {
+        let app = with_time_limit(routes(), Duration::from_millis(20));
+        app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn problem(response: Response) -> ProblemDetails {
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_answer_bears_an_id_and_safe_headers() {
+        let response = call(Request::get("/hello")).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[HEADER].len(), 32);
+        assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        let response = call(Request::get("/hello").header(HEADER, "mine-1")).await;
+        assert_eq!(response.headers()[HEADER], "mine-1");
+        let response = call(Request::get("/hello").extension(RequestId::parse("lambda").unwrap()).header(HEADER, "mine-1")).await;
+        assert_eq!(response.headers()[HEADER], "lambda");
+    }
+
+    #[tokio::test]
+    async fn a_problem_names_the_request_wherever_it_arises() {
+        for (path, status, code) in [
+            ("/nowhere", 404, "unknown_route"),
+            ("/post", 405, "method_not_allowed"),
+            ("/panic", 500, "internal"),
+            ("/never", 503, "timed_out"),
+        ] {
+            let response = call(Request::get(path).header(HEADER, "mine-2")).await;
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503);
+            let problem = problem(response).await;
+            assert_eq!((problem.code.as_str(), problem.instance.as_str()), (code, "mine-2"));
+            assert!(!problem.detail.contains("canary"));
+        }
+    }
+
+    #[tokio::test]
+    async fn head_is_get_without_a_body_and_options_lists_the_methods() {
+        let head = call(Request::head("/hello")).await;
+        assert_eq!(head.status(), 200);
+        assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty());
+        let options = call(Request::options("/post")).await;
+        assert_eq!((options.status(), options.headers()[ALLOW].as_bytes()), (StatusCode::NO_CONTENT, &b"POST"[..]));
+        let wrong = call(Request::delete("/post")).await;
+        assert_eq!(wrong.headers()[ALLOW], "POST");
+        assert_eq!(call(Request::options("/nowhere")).await.status(), 404);
+    }
+}

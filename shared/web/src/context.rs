@@ -1,0 +1,101 @@
+//! What is known of the request that is being served, wherever in its handling one is.
+
+use http::{HeaderMap, HeaderValue};
+use std::fmt;
+use tracing::Span;
+use wire::{JobId, TenantId};
+
+/// The id of a request: in its answer, in every log line about it, in `instance` of a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+/// The header with a request's id.
+pub(crate) const HEADER: &str = "x-request-id";
+
+impl RequestId {
+    /// The id, if it is one: 1 to 64 of letters, digits, `-`, `_` and `.`, so that it can be neither a log line of its
+    /// own nor a header.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        ((1..=64).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    /// The id in the request's headers, if there is one and it is well formed; otherwise a random one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+        headers
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(Self::parse)
+            .unwrap_or_else(Self::random)
+    }
+
+    fn random() -> Self {
+        let bytes: [u8; 16] = crate::Entropy::system().bytes();
+        Self(data_encoding::HEXLOWER.encode(&bytes))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn header_value(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.0).ok()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RequestContext {
+    pub(crate) id: RequestId,
+    pub(crate) span: Span,
+}
+
+tokio::task_local! {
+    pub(crate) static CONTEXT: RequestContext;
+}
+
+/// The id of the request that is being served; empty outside of one.
+pub fn request_id() -> String {
+    CONTEXT
+        .try_with(|context| context.id.0.clone())
+        .unwrap_or_default()
+}
+
+/// Puts the tenant on every further log line about this request.
+pub fn note_tenant(tenant: &TenantId) {
+    record("tenant_id", tenant.as_str());
+}
+
+/// Puts the job on every further log line about this request.
+pub fn note_job(job: &JobId) {
+    record("job_id", job.as_str());
+}
+
+fn record(field: &'static str, value: &str) {
+    // Outside of a request there is nothing to put it on.
+    let _ = CONTEXT.try_with(|context| {
+        context.span.record(field, value);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_could_forge_a_line_is_not_taken_over() {
+        assert!(RequestId::parse("6f1d-A.b_c").is_some());
+        for bad in ["", "a b", "a\nb", "a\"b", &"x".repeat(65), "é"] {
+            assert_eq!(RequestId::parse(bad), None, "{bad:?}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, HeaderValue::from_static("a b"));
+        assert_eq!(RequestId::from_headers(&headers).as_str().len(), 32);
+    }
+}

@@ -1,0 +1,99 @@
+//! A router on Lambda, behind API Gateway's HTTP API.
+
+use crate::{RequestId, app};
+use axum::Router;
+use http::Uri;
+use http::uri::PathAndQuery;
+use lambda_http::request::RequestContext;
+use lambda_http::{Error, Request, RequestExt};
+use tower::ServiceExt;
+
+/// Serves the router, one request after the other, until Lambda ends the process. Lambda freezes and ends a process only
+/// between two requests, so there is nothing to finish when it does.
+///
+/// # Errors
+/// The runtime API cannot be spoken to.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    lambda_http::run(app(router).map_request(prepare)).await
+}
+
+/// Gives the request the id that Lambda knows it by, and takes the stage off its path: the routes are the same on every
+/// stage.
+fn prepare(mut request: Request) -> Request {
+    let id = request
+        .lambda_context_ref()
+        .and_then(|context| RequestId::parse(&context.request_id));
+    if let Some(id) = id {
+        request.extensions_mut().insert(id);
+    }
+    let stage = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
+        Some(_) | None => None,
+    };
+    if let Some(stripped) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
+        *request.uri_mut() = stripped;
+    }
+    request
+}
+
+/// The URI without the stage in front of its path, if it is there. The stage `$default` never is.
+fn without_stage(uri: &Uri, stage: &str) -> Option<Uri> {
+    let whole = uri.path_and_query()?.as_str();
+    let rest = whole.strip_prefix('/')?.strip_prefix(stage)?;
+    let rest = match rest.bytes().next() {
+        Some(b'/') => rest.to_owned(),
+        Some(b'?') | None => format!("/{rest}"),
+        Some(_) => return None,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+    use lambda_http::Context;
+
+    fn request(stage: &str, path: &str) -> Request {
+        let event = serde_json::json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "limit=5",
+            "headers": {"host": "api.example.com", "x-request-id": "forged"},
+            "requestContext": {
+                "stage": stage, "accountId": "1", "apiId": "a", "requestId": "gateway", "timeEpoch": 1,
+                "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "x"}
+            },
+            "isBase64Encoded": false
+        });
+        let event: lambda_http::request::LambdaRequest = serde_json::from_value(event).unwrap();
+        let mut context = Context::default();
+        context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
+        prepare(Request::from(event).with_lambda_context(context))
+    }
+
+    #[test]
+    fn routes_are_the_same_on_every_stage() {
+        for (stage, path) in [
+            ("$default", "/api/queue/jobs"),
+            ("staging", "/staging/api/queue/jobs"),
+        ] {
+            let request = request(stage, path);
+            assert_eq!(request.uri().path(), "/api/queue/jobs");
+            assert_eq!(request.uri().query(), Some("limit=5"));
+        }
+        let uri: Uri = "https://x/stagingapi?a=b".parse().unwrap();
+        assert_eq!(without_stage(&uri, "staging"), None);
+        let uri: Uri = "https://x/staging?a=b".parse().unwrap();
+        assert_eq!(without_stage(&uri, "staging").unwrap(), "https://x/?a=b");
+    }
+
+    #[test]
+    fn the_platform_names_the_request() {
+        let request = request("$default", "/health");
+        assert_eq!(
+            request.extensions().get::<RequestId>().unwrap().as_str(),
+            "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+        );
+    }
+}
