@@ -11,6 +11,7 @@ mod error;
 mod jobs;
 mod keys;
 mod schema;
+mod statistics;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod testing;
@@ -26,6 +27,7 @@ pub use jobs::{
     Returned, Swept,
 };
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
+pub use statistics::{PoolQueues, Statistics};
 
 use aws_sdk_dynamodb::Client;
 use telemetry::Meter;

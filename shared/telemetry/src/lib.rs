@@ -3,5 +3,5 @@
 mod logs;
 mod meter;
 
-pub use logs::{LogFormat, start_logs};
+pub use logs::{LOG_LEVEL, LogFormat, check_log_level, start_logs};
 pub use meter::{Meter, Usage};

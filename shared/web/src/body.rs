@@ -212,10 +212,7 @@ mod tests {
     async fn what_is_not_json_is_malformed() {
         let bomb = format!("{{\"name\":{}", "[".repeat(60_000));
         let nested = format!("{{\"lines\":{}", "[{\"a\":".repeat(10_000));
-        for body in ["", "{", "{]", "{} {}", "nope", "{\"name\":\"a\"} x"] {
-            if body == "{} {}" {
-                continue;
-            }
+        for body in ["", "{", "{]", "nope", "{\"name\":\"a\"} x"] {
             assert_eq!(fault_of(body).await.0, ProblemCode::MalformedJson, "{body}");
         }
         for body in [bomb, nested] {

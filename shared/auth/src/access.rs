@@ -1,0 +1,165 @@
+//! Who may call a route.
+
+use crate::{Caller, Principal, Scope};
+use serde_json::{Value, json};
+use web::Problem;
+
+/// Who may call a route: which kinds of caller, and with which scope. One value is both enforced and documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    pub(crate) people: Option<Scope>,
+    pub(crate) agent: Option<AgentAccess>,
+    pub(crate) agent_key: Option<Scope>,
+}
+
+/// What a registered agent needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AgentAccess {
+    pub(crate) scope: Scope,
+    /// Whether the path's `{id}` must be the agent's own. Another's is 404, as one that does not exist.
+    pub(crate) own: bool,
+}
+
+impl Access {
+    const NOBODY: Self = Self {
+        people: None,
+        agent: None,
+        agent_key: None,
+    };
+
+    /// People and API tokens with the scope, and those with `admin`.
+    pub const fn people(scope: Scope) -> Self {
+        Self {
+            people: Some(scope),
+            ..Self::NOBODY
+        }
+    }
+
+    /// Registered agents with the scope.
+    pub const fn agent(scope: Scope) -> Self {
+        Self::NOBODY.or_agent(scope)
+    }
+
+    /// The registered agent that the path's `{id}` names, with the scope.
+    pub const fn own_agent(scope: Scope) -> Self {
+        Self::NOBODY.or_own_agent(scope)
+    }
+
+    /// Agent keys with the scope.
+    pub const fn agent_key(scope: Scope) -> Self {
+        Self {
+            agent_key: Some(scope),
+            ..Self::NOBODY
+        }
+    }
+
+    /// And registered agents with the scope.
+    pub const fn or_agent(self, scope: Scope) -> Self {
+        Self {
+            agent: Some(AgentAccess { scope, own: false }),
+            ..self
+        }
+    }
+
+    /// And the registered agent that the path's `{id}` names, with the scope.
+    pub const fn or_own_agent(self, scope: Scope) -> Self {
+        Self {
+            agent: Some(AgentAccess { scope, own: true }),
+            ..self
+        }
+    }
+
+    /// Whether the path's `{id}` decides.
+    pub(crate) fn needs_path(&self) -> bool {
+        self.agent.is_some_and(|agent| agent.own)
+    }
+
+    /// Lets the caller in or says why not. `path_id` is the path's `{id}`.
+    pub(crate) fn check(&self, caller: &Caller, path_id: Option<&str>) -> Result<(), Problem> {
+        let needed = match &caller.principal {
+            Principal::User { .. } | Principal::Token { .. } => self.people,
+            Principal::Agent { .. } => self.agent.map(|agent| agent.scope),
+            Principal::AgentKey { .. } => self.agent_key,
+        };
+        let Some(needed) = needed else {
+            return Err(Problem::wrong_principal(format!(
+                "this is for {}",
+                self.in_words()
+            )));
+        };
+        let person = matches!(
+            caller.principal,
+            Principal::User { .. } | Principal::Token { .. }
+        );
+        if !caller.may(needed) && !(person && caller.may(Scope::Admin)) {
+            return Err(Problem::missing_scope(needed.as_str()));
+        }
+        if let Some(agent_id) = caller.agent_id()
+            && self.needs_path()
+            && path_id != Some(agent_id.as_str())
+        {
+            return Err(Problem::not_found("agent"));
+        }
+        Ok(())
+    }
+
+    fn in_words(&self) -> String {
+        let words = [
+            self.people.map(|_| "people and API tokens"),
+            self.agent.map(|_| "registered agents"),
+            self.agent_key.map(|_| "agent keys"),
+        ];
+        words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The value of `x-access` in the OpenAPI document.
+    pub(crate) fn to_extension(self) -> Value {
+        let mut access = serde_json::Map::new();
+        if let Some(scope) = self.people {
+            access.insert("people".to_owned(), json!(scope.as_str()));
+        }
+        if let Some(AgentAccess { scope, own }) = self.agent {
+            let name = if own { "own_agent" } else { "agent" };
+            access.insert(name.to_owned(), json!(scope.as_str()));
+        }
+        if let Some(scope) = self.agent_key {
+            access.insert("agent_key".to_owned(), json!(scope.as_str()));
+        }
+        Value::Object(access)
+    }
+
+    /// Reads the value of `x-access` back.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn from_extension(value: &Value) -> Option<Self> {
+        let scope = |name: &str| -> Option<Scope> { value.get(name)?.as_str()?.parse().ok() };
+        let agent = scope("agent").map(|scope| AgentAccess { scope, own: false });
+        let own = scope("own_agent").map(|scope| AgentAccess { scope, own: true });
+        let access = Self {
+            people: scope("people"),
+            agent: agent.or(own),
+            agent_key: scope("agent_key"),
+        };
+        (access.to_extension() == *value && access != Self::NOBODY).then_some(access)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_documented_is_what_is_enforced() {
+        for access in [
+            Access::people(Scope::JobsRead),
+            Access::people(Scope::JobsRead).or_agent(Scope::QueueClaim),
+            Access::people(Scope::AgentsRead).or_own_agent(Scope::AgentsHeartbeat),
+            Access::own_agent(Scope::AgentsHeartbeat),
+            Access::agent_key(Scope::AgentsRegister),
+        ] {
+            assert_eq!(Access::from_extension(&access.to_extension()), Some(access));
+        }
+        assert_eq!(Access::from_extension(&json!({})), None);
+        assert_eq!(Access::from_extension(&json!("public")), None);
+        assert_eq!(Access::from_extension(&json!({"people": "jobs:own"})), None);
+    }
+}

@@ -1,0 +1,42 @@
+//! The start of a function on Lambda.
+
+use crate::settings::Settings;
+use crate::{Api, Program, Routes};
+use std::process::ExitCode;
+use telemetry::LogFormat;
+use web::{Clock, Entropy};
+
+/// Reads the configuration, starts the logs and serves the routes until Lambda ends the process.
+///
+/// If the configuration has faults, all of them are logged in one line, and the process is to end with the exit code
+/// that this returns.
+pub async fn run(program: Program, routes: impl FnOnce(Api) -> Routes) -> ExitCode {
+    telemetry::start_logs(LogFormat::Json, "info");
+    let settings = match Settings::from_env(&program) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            tracing::error!(
+                program = program.name,
+                faults = faults.join("; "),
+                "the configuration has faults"
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    let api = Api {
+        store: settings.store,
+        clock: Clock::system(),
+        entropy: Entropy::system(),
+        environment: settings.environment,
+        name: program.name,
+        version: program.version,
+    };
+    let (router, _document) = routes(api).into_parts();
+    match web::lambda::serve(router).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(program = program.name, %error, "the runtime ended");
+            ExitCode::FAILURE
+        }
+    }
+}

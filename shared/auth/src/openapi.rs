@@ -1,0 +1,181 @@
+//! What every operation of the OpenAPI document has in common: security, `x-access`, and the ways in which it can fail.
+
+use crate::Access;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::info::LicenseBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ComponentsBuilder, ContentBuilder, HeaderBuilder, InfoBuilder, OpenApi,
+    OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+use web::ProblemCode;
+use wire::ProblemDetails;
+
+/// The extension that names who may call an operation.
+pub(crate) const X_ACCESS: &str = "x-access";
+/// Its value for an operation that anybody may call.
+pub(crate) const PUBLIC: &str = "public";
+
+const API_TOKEN: &str = "apiToken";
+const AGENT_SESSION: &str = "agentSession";
+const AGENT_KEY: &str = "agentKey";
+
+/// The names of the error responses that operations refer to, by status.
+const ERRORS: [(u16, &str); 10] = [
+    (400, "Invalid"),
+    (401, "Unauthenticated"),
+    (403, "Forbidden"),
+    (404, "NotFound"),
+    (409, "Conflict"),
+    (413, "TooLarge"),
+    (415, "UnsupportedMediaType"),
+    (429, "TooManyRequests"),
+    (500, "InternalError"),
+    (503, "Unavailable"),
+];
+
+/// A document without operations.
+pub(crate) fn base(version: &str) -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Hybrid CI/CD")
+        .version(version)
+        .description(Some(
+            "The control plane of CI/CD whose secrets, source code and logs stay in the customer's own cloud.",
+        ))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components()))
+        .build()
+}
+
+fn components() -> Components {
+    let scheme = |description: &str| {
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("hcp_<env>_<kind>_<key id>_<secret>_<checksum>")
+                .description(Some(description))
+                .build(),
+        )
+    };
+    let mut schemas = vec![(ProblemDetails::name().into_owned(), ProblemDetails::schema())];
+    <ProblemDetails as ToSchema>::schemas(&mut schemas);
+    let mut components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(API_TOKEN, scheme("An API token, of a person or of a service."))
+        .security_scheme(
+            AGENT_SESSION,
+            scheme("The session of a registered agent, which its heartbeats renew."),
+        )
+        .security_scheme(
+            AGENT_KEY,
+            scheme("The key of a pool, with which its agents register."),
+        );
+    for (status, name) in ERRORS {
+        components = components.response(name, error_response(status));
+    }
+    components.build()
+}
+
+fn error_response(status: u16) -> Response {
+    let codes: Vec<String> = ProblemCode::ALL
+        .iter()
+        .filter(|code| code.status().as_u16() == status)
+        .map(|code| format!("- `{code}`: {}", code.meaning()))
+        .collect();
+    let response = ResponseBuilder::new()
+        .description(format!("`code` is one of\n{}", codes.join("\n")))
+        .content(
+            "application/problem+json",
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name(ProblemDetails::name())))
+                .build(),
+        );
+    match status {
+        429 | 503 => response.header(
+            "Retry-After",
+            HeaderBuilder::new()
+                .description(Some("After how many seconds to try again."))
+                .build(),
+        ),
+        _ => response,
+    }
+    .build()
+}
+
+/// Every operation of a path, with its method.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("GET", item.get.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+        ("OPTIONS", item.options.as_mut()),
+        ("HEAD", item.head.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+        ("TRACE", item.trace.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+/// Writes into an operation who may call it (`None`: anybody) and how it can fail.
+pub(crate) fn describe(path: &str, method: &str, operation: &mut Operation, access: Option<Access>) {
+    operation.security = Some(access.map_or_else(Vec::new, security));
+    let value = access.map_or_else(|| json!(PUBLIC), Access::to_extension);
+    let extension = ExtensionsBuilder::new().add(X_ACCESS, value).build();
+    match &mut operation.extensions {
+        Some(extensions) => extensions.merge(extension),
+        none @ None => *none = Some(extension),
+    }
+    let has_input = operation.request_body.is_some() || operation.parameters.is_some();
+    let has_body = operation.request_body.is_some();
+    for (status, name) in ERRORS {
+        let possible = match status {
+            400 => has_input,
+            401 | 403 => access.is_some(),
+            404 => path.contains('{'),
+            409 => method != "GET" && access.is_some(),
+            413 | 415 => has_body,
+            429 | 503 => access.is_some(),
+            _ => true,
+        };
+        if possible {
+            let responses: &mut BTreeMap<String, RefOr<Response>> =
+                &mut operation.responses.responses;
+            // What the handler says of itself is more exact.
+            responses
+                .entry(status.to_string())
+                .or_insert_with(|| RefOr::Ref(Ref::from_response_name(name)));
+        }
+    }
+}
+
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    let people = access.people.map(|scope| (API_TOKEN, scope));
+    let agent = access.agent.map(|agent| (AGENT_SESSION, agent.scope));
+    let agent_key = access.agent_key.map(|scope| (AGENT_KEY, scope));
+    [people, agent, agent_key]
+        .into_iter()
+        .flatten()
+        .map(|(scheme, scope)| SecurityRequirement::new(scheme, [scope.as_str()]))
+        .collect()
+}
+
+/// The `x-access` of an operation.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn access_of(operation: &Operation) -> Option<Value> {
+    let extensions = serde_json::to_value(operation.extensions.as_ref()?).ok()?;
+    extensions.get(X_ACCESS).cloned()
+}

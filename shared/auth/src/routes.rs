@@ -1,0 +1,74 @@
+//! Routes: each with its access, and the OpenAPI document made along with the router.
+
+use crate::guard::{Guard, guard};
+use crate::openapi::{base, describe, operations};
+use crate::{Access, Api};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+/// The routes of a function. The only way to add one is to say who may call it.
+#[derive(Clone)]
+pub struct Routes {
+    api: Api,
+    routes: OpenApiRouter<Api>,
+}
+
+impl Routes {
+    /// No routes yet.
+    pub fn new(api: Api) -> Self {
+        let routes = OpenApiRouter::with_openapi(base(api.version));
+        Self { api, routes }
+    }
+
+    /// Adds what `utoipa_axum::routes!` collects, for those whom `access` lets in.
+    pub fn route(self, access: Access, added: UtoipaMethodRouter<Api>) -> Self {
+        let guarded = Guard {
+            api: self.api.clone(),
+            access,
+        };
+        let (schemas, paths, methods) = added;
+        let methods = methods.route_layer(from_fn_with_state(guarded, guard));
+        self.add(Some(access), (schemas, paths, methods))
+    }
+
+    /// Adds what `utoipa_axum::routes!` collects, for anybody.
+    pub fn public(self, added: UtoipaMethodRouter<Api>) -> Self {
+        self.add(None, added)
+    }
+
+    fn add(self, access: Option<Access>, added: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, mut paths, methods) = added;
+        for (path, item) in &mut paths.paths {
+            for (method, operation) in operations(item) {
+                describe(path, method, operation, access);
+            }
+        }
+        Self {
+            api: self.api,
+            routes: self.routes.routes((schemas, paths, methods)),
+        }
+    }
+
+    /// These routes and those of another function.
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            api: self.api,
+            routes: self.routes.merge(other.routes),
+        }
+    }
+
+    /// The router, for [`web::app`], and the document of what it serves.
+    pub fn into_parts(self) -> (Router, OpenApi) {
+        self.routes.with_state(self.api).split_for_parts()
+    }
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes")
+            .field("paths", &self.routes.get_openapi().paths.paths.keys())
+            .finish_non_exhaustive()
+    }
+}

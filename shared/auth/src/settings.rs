@@ -1,0 +1,149 @@
+//! What a function reads from its environment at its start.
+
+use std::fmt;
+use store::{Store, TableKind, Tables, client_from_env};
+use telemetry::{LOG_LEVEL, Meter, check_log_level};
+
+/// Which credentials are taken. Those of the other environment are refused before they are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Production.
+    Live,
+    /// Everything else.
+    Test,
+}
+
+impl Environment {
+    /// The environment by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
+    /// The name, as it stands in tokens.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A program that serves HTTP on Lambda.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The tables it uses besides that of credentials.
+    pub tables: &'static [TableKind],
+}
+
+/// The configuration of a function.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) environment: Environment,
+    pub(crate) store: Store,
+}
+
+/// What Lambda sets for every function; its runtime would stop at the first that is missing.
+const OF_THE_RUNTIME: [&str; 4] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_RUNTIME_API",
+];
+
+impl Settings {
+    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `LOG_LEVEL` (optional), the `DYNAMODB_TABLE_*` of the
+    /// program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub(crate) fn from_env(program: &Program) -> Result<Self, Vec<String>> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut faults = Vec::new();
+        let environment = match variable("ENVIRONMENT") {
+            None => {
+                faults.push(missing("ENVIRONMENT"));
+                None
+            }
+            Some(name) => {
+                let known = Environment::parse(&name);
+                if known.is_none() {
+                    faults.push("ENVIRONMENT must be live or test".to_owned());
+                }
+                known
+            }
+        };
+        if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
+            faults.push(format!("{LOG_LEVEL}: {why}"));
+        }
+        let mut used = program.tables.to_vec();
+        used.push(TableKind::Credentials);
+        let tables = Tables::from_env(&used)
+            .map_err(|names| faults.extend(names.into_iter().map(missing)));
+        let client = client_from_env()
+            .map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+        faults.extend(
+            OF_THE_RUNTIME
+                .into_iter()
+                .filter(|name| variable(name).is_none())
+                .map(missing),
+        );
+        match (environment, tables, client) {
+            (Some(environment), Ok(tables), Ok(client)) if faults.is_empty() => Ok(Self {
+                environment,
+                store: Store::new(client, tables, Meter::default()),
+            }),
+            _ => Err(faults),
+        }
+    }
+}
+
+fn missing(name: &str) -> String {
+    format!("{name} is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn everything_that_is_missing_is_reported_at_once() {
+        let program = Program {
+            name: "queue",
+            version: "0",
+            tables: &[TableKind::Jobs, TableKind::Agents],
+        };
+        let faults = Settings::from_env(&program).unwrap_err();
+        for name in [
+            "ENVIRONMENT",
+            "DYNAMODB_TABLE_JOBS",
+            "DYNAMODB_TABLE_AGENTS",
+            "DYNAMODB_TABLE_CREDENTIALS",
+            "AWS_LAMBDA_RUNTIME_API",
+        ] {
+            assert!(faults.contains(&format!("{name} is missing")), "{name}: {faults:?}");
+        }
+        assert!(!faults.iter().any(|fault| fault.contains("DEPLOYMENTS")));
+    }
+
+    #[test]
+    fn an_environment_is_live_or_test() {
+        assert_eq!(Environment::parse("live"), Some(Environment::Live));
+        assert_eq!(Environment::parse("Live"), None);
+        assert_eq!(Environment::parse("production"), None);
+    }
+}
