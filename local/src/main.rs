@@ -1,2 +1,18 @@
-//! Placeholder.
-fn main() {}
+//! `cargo run`: the whole control plane on this machine, and one job through it.
+
+use clap::Parser;
+use hybrid_local::{Options, run};
+use std::process::ExitCode;
+use telemetry::{LogFormat, start_logs};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    start_logs(LogFormat::Terminal, "warn");
+    match run(Options::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask openapi`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask openapi`,
+//! `cargo xtask bench`.
 //!
 //! `test` does all the set-up that a machine with Rust and git lacks. Whatever it installs goes under `target/tools`,
 //! never anywhere else.
@@ -7,6 +8,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod bench;
 mod ci;
 mod dynamodb_local;
 #[cfg(test)]
@@ -43,6 +45,8 @@ enum Command {
     Ci,
     /// Write docs/openapi.json anew from the code.
     Openapi,
+    /// Measure the release build: latencies, rates, consumed capacity, memory, sizes; also to target/bench.json.
+    Bench,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test { runner_arguments } => test::run(&runner_arguments),
         Command::Ci => ci::run(),
         Command::Openapi => openapi::run(),
+        Command::Bench => bench::run(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -98,7 +98,7 @@ async fn a_cancelled_command_may_clean_up_in_its_grace() {
     };
     let ((ending, text), ()) = tokio::join!(world.run(script, LONG, LONG), cancel);
     assert_eq!(ending, Ending::Stopped(Stop::Cancelled));
-    assert_eq!(text, "ready\ncleaned\n");
+    assert!(text.starts_with("ready\n") && text.ends_with("cleaned\n"), "{text}");
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ impl Redactor {
     /// Hides these secrets, and of secrets with several lines each line of at least 4 bytes too.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles = BTreeSet::new();
-        for secret in secrets {
+        // White space alone is no secret, and hiding it would hide the log's own line ends.
+        for secret in secrets.into_iter().filter(|secret| !secret.trim().is_empty()) {
             needles.insert(secret.as_bytes());
             needles.insert(secret.trim().as_bytes());
             for line in secret.lines().map(str::trim) {

@@ -1,1 +1,127 @@
-//! Placeholder.
+//! What happens without a request: lost agents and overdue jobs are looked after, statistics rolled up, pools scaled.
+//!
+//! EventBridge calls once a minute at most, and a loss has to be found sooner. So one invocation goes on for most of a
+//! minute: a sweep every two seconds, a roll-up every thirty. Every write is conditional on what was seen, and a roll-up
+//! counts anew what it writes: two invocations at once do no harm, and one that is cut off is made good by the next.
+
+mod report;
+mod roll_up;
+mod sweep;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests;
+
+pub use report::{RollUpReport, Summary, SweepReport};
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use wire::Timestamp;
+
+/// How much time passes from the start of one sweep to the start of the next.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// How much time passes from the start of one roll-up to the start of the next.
+pub const ROLL_UP_EVERY: Duration = Duration::from_secs(30);
+
+/// For how long one invocation goes on, in seconds: the next one comes after a minute.
+const RUN_SECONDS: i64 = 55;
+
+/// How long before its deadline an invocation ends, in seconds.
+const SPARE_SECONDS: i64 = 5;
+
+/// Tells the time.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Yields random bytes, for ids of writes.
+pub type Random = Arc<dyn Fn() -> [u8; 8] + Send + Sync>;
+
+/// What looks after everything.
+#[derive(Clone)]
+pub struct Maintenance {
+    store: Store,
+    now: Now,
+    random: Random,
+}
+
+impl fmt::Debug for Maintenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Maintenance").finish_non_exhaustive()
+    }
+}
+
+impl Maintenance {
+    /// Maintenance of this store.
+    pub fn new(store: Store, now: Now, random: Random) -> Self {
+        Self { store, now, random }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// Sweeps and rolls up, again and again, until that time. What is under way then is broken off, which is safe at
+    /// every point.
+    pub async fn run(&self, until: Timestamp) -> Summary {
+        let mut summary = Summary::default();
+        let Summary { sweeps, roll_ups } = &mut summary;
+        let sweeping = self.repeat(until, SWEEP_EVERY, async || {
+            sweeps.add(self.sweep_pass().await);
+        });
+        let rolling = self.repeat(until, ROLL_UP_EVERY, async || {
+            roll_ups.add(self.roll_up_pass().await);
+        });
+        futures_util::future::join(sweeping, rolling).await;
+        summary
+    }
+
+    async fn repeat<F: Future<Output = ()>>(
+        &self,
+        until: Timestamp,
+        every: Duration,
+        mut pass: impl FnMut() -> F,
+    ) {
+        let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let started = self.now();
+            let Some(left) = time_between(started, until) else {
+                return;
+            };
+            if tokio::time::timeout(left, pass()).await.is_err() {
+                return;
+            }
+            let next = started.plus_millis(every_ms);
+            if next >= until {
+                return;
+            }
+            if let Some(pause) = time_between(self.now(), next) {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// The time from one moment to a later one; none if it is not later.
+fn time_between(from: Timestamp, to: Timestamp) -> Option<Duration> {
+    u64::try_from(to.millis_since(from))
+        .ok()
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis)
+}
+
+/// Serves one scheduled event. `deadline` is when Lambda ends the invocation.
+pub async fn handle_one(
+    _event: EventBridgeEvent,
+    maintenance: &Maintenance,
+    deadline: Timestamp,
+) -> Summary {
+    let now = maintenance.now();
+    let until = now
+        .plus_seconds(RUN_SECONDS)
+        .min(deadline.plus_seconds(-SPARE_SECONDS));
+    let summary = maintenance.run(until).await;
+    summary.log();
+    summary
+}

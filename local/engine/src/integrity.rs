@@ -18,12 +18,12 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 /// The length of the header that begins with [`MAGIC`].
 const HEADER_BYTES: usize = 100;
 
-/// Reads the whole database at `path`, if there is one, without writing anything.
+/// Reads the whole database at `path` without writing anything, and says whether there is one.
 ///
 /// SQLite keeps no checksums, so two checks stand in for them: its own of the pages, the order of the rows and their
 /// agreement with the indexes, and one that each text is UTF-8 and each document JSON. What gets past both is a change
 /// of one plausible value into another, outside of every key.
-pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check(path: &Path) -> Result<bool, OpenError> {
     let io = |source| OpenError::Io {
         path: path.to_owned(),
         source,
@@ -37,7 +37,7 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
         .unwrap_or_default();
     // SQLite takes a file shorter than its header for an empty database, so this is looked at first.
     let Some(header) = header(path).map_err(io)? else {
-        return Ok(());
+        return Ok(false);
     };
     if !header.starts_with(MAGIC) {
         return Err(OpenError::NotADatabase {
@@ -55,7 +55,7 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
         .map_err(|error| of_sqlite(path, &error).unwrap_or_else(|| corrupt(error.to_string())))?
     {
         Some(detail) => Err(corrupt(detail)),
-        None => Ok(()),
+        None => Ok(true),
     }
 }
 

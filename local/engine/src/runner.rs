@@ -4,6 +4,7 @@
 //! spot, which spares it two changes of thread; a call that finds it busy waits for the engine's own thread without
 //! blocking anybody. So at most one thread of the caller's runtime is ever inside the database.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -18,9 +19,14 @@ use tokio::task;
 use crate::dispatch::{Answer, dispatch};
 use crate::open::OpenDatabase;
 
-/// After a call on the spot that took longer, the task lets the others of its runtime have a turn at once. Shorter ones
-/// are only counted against its budget, since a turn costs several microseconds.
-const TURN: Duration = Duration::from_micros(50);
+/// How long a thread of the caller's runtime may be inside the database before the task lets the others have a turn.
+/// Not after each call, since a turn costs ten microseconds or more.
+const TURN: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// How long this thread was inside the database since it last let others have a turn.
+    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
 
 /// Executes calls against the database.
 #[derive(Debug)]
@@ -72,10 +78,13 @@ impl Runner {
         let Some(answer) = self.shared.execute_if_idle(operation, body) else {
             return self.execute_in_turn(operation, body).await;
         };
-        if started.elapsed() > TURN {
-            task::yield_now().await;
-        } else {
+        let spent = SPENT.get() + started.elapsed();
+        if spent < TURN {
+            SPENT.set(spent);
             task::coop::consume_budget().await;
+        } else {
+            SPENT.set(Duration::ZERO);
+            task::yield_now().await;
         }
         answer
     }

@@ -70,12 +70,12 @@ impl Access {
     }
 
     /// Whether the path's `{id}` decides.
-    pub(crate) fn needs_path(&self) -> bool {
+    pub(crate) fn needs_path(self) -> bool {
         self.agent.is_some_and(|agent| agent.own)
     }
 
     /// Lets the caller in or says why not. `path_id` is the path's `{id}`.
-    pub(crate) fn check(&self, caller: &Caller, path_id: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn check(self, caller: &Caller, path_id: Option<&str>) -> Result<(), Problem> {
         let needed = match &caller.principal {
             Principal::User { .. } | Principal::Token { .. } => self.people,
             Principal::Agent { .. } => self.agent.map(|agent| agent.scope),
@@ -91,7 +91,8 @@ impl Access {
             caller.principal,
             Principal::User { .. } | Principal::Token { .. }
         );
-        if !caller.may(needed) && !(person && caller.may(Scope::Admin)) {
+        let may = caller.may(needed) || (person && caller.may(Scope::Admin));
+        if !may {
             return Err(Problem::missing_scope(needed.as_str()));
         }
         if let Some(agent_id) = caller.agent_id()
@@ -103,7 +104,7 @@ impl Access {
         Ok(())
     }
 
-    fn in_words(&self) -> String {
+    fn in_words(self) -> String {
         let words = [
             self.people.map(|_| "people and API tokens"),
             self.agent.map(|_| "registered agents"),

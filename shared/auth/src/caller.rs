@@ -73,9 +73,7 @@ impl Caller {
                     .filter(|scope| !OF_AGENTS_ALONE.contains(scope))
                     .collect(),
             ),
-            Subject::AgentKey { pool } => {
-                (Principal::AgentKey { pool }, OF_AN_AGENT_KEY.to_vec())
-            }
+            Subject::AgentKey { pool } => (Principal::AgentKey { pool }, OF_AN_AGENT_KEY.to_vec()),
             Subject::AgentSession { agent_id, pool } => {
                 (Principal::Agent { agent_id, pool }, OF_AN_AGENT.to_vec())
             }

@@ -55,13 +55,11 @@ async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, Problem>
         .authenticate(&presented, api.now())
         .await
         .or_problem()?;
-    match verified {
-        Some(verified) => Ok(Caller::new(verified, presented)),
-        None => {
-            tracing::info!(key_id = %presented.key_id, why = "not good", "a credential was refused");
-            Err(Problem::unauthenticated())
-        }
-    }
+    let Some(verified) = verified else {
+        tracing::info!(key_id = %presented.key_id, why = "not good", "a credential was refused");
+        return Err(Problem::unauthenticated());
+    };
+    Ok(Caller::new(verified, presented))
 }
 
 /// The token of the one `Authorization: Bearer` header. Nowhere else is one looked for: queries and cookies end up in

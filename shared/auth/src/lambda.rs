@@ -10,7 +10,7 @@ use web::{Clock, Entropy};
 ///
 /// If the configuration has faults, all of them are logged in one line, and the process is to end with the exit code
 /// that this returns.
-pub async fn run(program: Program, routes: impl FnOnce(Api) -> Routes) -> ExitCode {
+pub async fn run(program: Program, make: impl FnOnce(Api) -> Routes) -> ExitCode {
     telemetry::start_logs(LogFormat::Json, "info");
     let settings = match Settings::from_env(&program) {
         Ok(settings) => settings,
@@ -31,7 +31,7 @@ pub async fn run(program: Program, routes: impl FnOnce(Api) -> Routes) -> ExitCo
         name: program.name,
         version: program.version,
     };
-    let (router, _document) = routes(api).into_parts();
+    let (router, _document) = make(api).into_parts();
     match web::lambda::serve(router).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! What every operation of the OpenAPI document has in common: security, `x-access`, and the ways in which it can fail.
 
 use crate::Access;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::info::LicenseBuilder;
@@ -69,11 +69,17 @@ fn components() -> Components {
                 .build(),
         )
     };
-    let mut schemas = vec![(ProblemDetails::name().into_owned(), ProblemDetails::schema())];
+    let mut schemas = vec![(
+        ProblemDetails::name().into_owned(),
+        ProblemDetails::schema(),
+    )];
     <ProblemDetails as ToSchema>::schemas(&mut schemas);
     let mut components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme(API_TOKEN, scheme("An API token, of a person or of a service."))
+        .security_scheme(
+            API_TOKEN,
+            scheme("An API token, of a person or of a service."),
+        )
         .security_scheme(
             AGENT_SESSION,
             scheme("The session of a registered agent, which its heartbeats renew."),
@@ -115,7 +121,9 @@ fn error_response(status: u16) -> Response {
 }
 
 /// Every operation of a path, with its method.
-pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+pub(crate) fn operations(
+    item: &mut PathItem,
+) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     [
         ("GET", item.get.as_mut()),
         ("PUT", item.put.as_mut()),
@@ -131,7 +139,12 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static 
 }
 
 /// Writes into an operation who may call it (`None`: anybody) and how it can fail.
-pub(crate) fn describe(path: &str, method: &str, operation: &mut Operation, access: Option<Access>) {
+pub(crate) fn describe(
+    path: &str,
+    method: &str,
+    operation: &mut Operation,
+    access: Option<Access>,
+) {
     operation.security = Some(access.map_or_else(Vec::new, security));
     let value = access.map_or_else(|| json!(PUBLIC), Access::to_extension);
     let extension = ExtensionsBuilder::new().add(X_ACCESS, value).build();
@@ -144,11 +157,10 @@ pub(crate) fn describe(path: &str, method: &str, operation: &mut Operation, acce
     for (status, name) in ERRORS {
         let possible = match status {
             400 => has_input,
-            401 | 403 => access.is_some(),
+            401 | 403 | 429 | 503 => access.is_some(),
             404 => path.contains('{'),
             409 => method != "GET" && access.is_some(),
             413 | 415 => has_body,
-            429 | 503 => access.is_some(),
             _ => true,
         };
         if possible {
@@ -175,7 +187,7 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
 
 /// The `x-access` of an operation.
 #[cfg(any(test, feature = "testing"))]
-pub(crate) fn access_of(operation: &Operation) -> Option<Value> {
+pub(crate) fn access_of(operation: &Operation) -> Option<serde_json::Value> {
     let extensions = serde_json::to_value(operation.extensions.as_ref()?).ok()?;
     extensions.get(X_ACCESS).cloned()
 }

@@ -3,8 +3,8 @@
 use crate::guard::{Guard, guard};
 use crate::openapi::{base, describe, operations};
 use crate::{Access, Api};
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -48,6 +48,15 @@ impl Routes {
         Self {
             api: self.api,
             routes: self.routes.routes((schemas, paths, methods)),
+        }
+    }
+
+    /// Gives the handlers of the routes so far a value, which they take as an `axum::Extension`: what a warm process
+    /// remembers between requests.
+    pub fn share<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        Self {
+            api: self.api,
+            routes: self.routes.layer(Extension(value)),
         }
     }
 

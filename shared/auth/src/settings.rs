@@ -91,10 +91,10 @@ impl Settings {
         }
         let mut used = program.tables.to_vec();
         used.push(TableKind::Credentials);
-        let tables = Tables::from_env(&used)
-            .map_err(|names| faults.extend(names.into_iter().map(missing)));
-        let client = client_from_env()
-            .map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+        let tables =
+            Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
+        let client =
+            client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
         faults.extend(
             OF_THE_RUNTIME
                 .into_iter()
@@ -135,7 +135,10 @@ mod tests {
             "DYNAMODB_TABLE_CREDENTIALS",
             "AWS_LAMBDA_RUNTIME_API",
         ] {
-            assert!(faults.contains(&format!("{name} is missing")), "{name}: {faults:?}");
+            assert!(
+                faults.contains(&format!("{name} is missing")),
+                "{name}: {faults:?}"
+            );
         }
         assert!(!faults.iter().any(|fault| fault.contains("DEPLOYMENTS")));
     }

@@ -91,9 +91,7 @@ async fn limited(request: Request, next: Next, limit: Duration) -> Response {
         Ok(Ok(response)) => response,
         // The panic's message may quote a request, so it is dropped; where it happened is logged by the hook.
         Ok(Err(_panic)) => Problem::internal().into_response(),
-        Err(_) => {
-            Problem::new(ProblemCode::TimedOut, "the request took too long").into_response()
-        }
+        Err(_) => Problem::new(ProblemCode::TimedOut, "the request took too long").into_response(),
     };
     // The pattern of the path and not the path; no query, no header, no body: those may hold what is not ours to keep.
     tracing::info!(
@@ -135,7 +133,9 @@ mod tests {
 
     async fn call(request: http::request::Builder) -> Response {
         let app = with_time_limit(routes(), Duration::from_millis(20));
-        app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        app.oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
     }
 
     async fn problem(response: Response) -> ProblemDetails {
@@ -152,7 +152,12 @@ mod tests {
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         let response = call(Request::get("/hello").header(HEADER, "mine-1")).await;
         assert_eq!(response.headers()[HEADER], "mine-1");
-        let response = call(Request::get("/hello").extension(RequestId::parse("lambda").unwrap()).header(HEADER, "mine-1")).await;
+        let response = call(
+            Request::get("/hello")
+                .extension(RequestId::parse("lambda").unwrap())
+                .header(HEADER, "mine-1"),
+        )
+        .await;
         assert_eq!(response.headers()[HEADER], "lambda");
     }
 
@@ -168,7 +173,10 @@ mod tests {
             assert_eq!(response.status(), status, "{path}");
             assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503);
             let problem = problem(response).await;
-            assert_eq!((problem.code.as_str(), problem.instance.as_str()), (code, "mine-2"));
+            assert_eq!(
+                (problem.code.as_str(), problem.instance.as_str()),
+                (code, "mine-2")
+            );
             assert!(!problem.detail.contains("canary"));
         }
     }
@@ -177,9 +185,19 @@ mod tests {
     async fn head_is_get_without_a_body_and_options_lists_the_methods() {
         let head = call(Request::head("/hello")).await;
         assert_eq!(head.status(), 200);
-        assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty());
+        assert!(
+            head.into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
         let options = call(Request::options("/post")).await;
-        assert_eq!((options.status(), options.headers()[ALLOW].as_bytes()), (StatusCode::NO_CONTENT, &b"POST"[..]));
+        assert_eq!(
+            (options.status(), options.headers()[ALLOW].as_bytes()),
+            (StatusCode::NO_CONTENT, &b"POST"[..])
+        );
         let wrong = call(Request::delete("/post")).await;
         assert_eq!(wrong.headers()[ALLOW], "POST");
         assert_eq!(call(Request::options("/nowhere")).await.status(), 404);

@@ -62,11 +62,14 @@ async fn read(request: Request) -> Result<(HeaderMap, Bytes), Problem> {
         Err(error)
             if error
                 .source()
-                .is_some_and(|source| source.is::<LengthLimitError>()) =>
+                .is_some_and(<dyn Error>::is::<LengthLimitError>) =>
         {
             Err(Problem::too_large())
         }
-        Err(_) => Err(Problem::invalid_at("", "the body ended before it was whole")),
+        Err(_) => Err(Problem::invalid_at(
+            "",
+            "the body ended before it was whole",
+        )),
     }
 }
 
@@ -88,6 +91,14 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
             "the body must be JSON, with `Content-Type: application/json`",
         )),
     }
+}
+
+/// Reads JSON with the same care as a body: for parts of a body that are answered one by one.
+///
+/// # Errors
+/// As [`ApiJson`], with pointers from the root of this JSON.
+pub fn parse_json<T: DeserializeOwned + Check>(json: &[u8]) -> Result<T, Problem> {
+    parse(json)
 }
 
 fn parse<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Problem> {
@@ -168,11 +179,15 @@ mod tests {
             request = request.header(CONTENT_TYPE, kind);
         }
         let request = request.body(body.into()).unwrap();
-        ApiJson::from_request(request, &()).await.map(|ApiJson(order)| order)
+        ApiJson::from_request(request, &())
+            .await
+            .map(|ApiJson(order)| order)
     }
 
     async fn fault_of(body: &str) -> (ProblemCode, String, String) {
-        let problem = order(Some("application/json"), body.to_owned()).await.unwrap_err();
+        let problem = order(Some("application/json"), body.to_owned())
+            .await
+            .unwrap_err();
         let first = problem.errors()[0].clone();
         (problem.code(), first.pointer, first.detail)
     }
@@ -182,8 +197,16 @@ mod tests {
         for (body, pointer, says) in [
             (r#"{"count":1}"#, "/name", "missing field"),
             (r#"{"name":"a","extra":1}"#, "/extra", "unknown field"),
-            (r#"{"name":"a","lines":[{"x/y":1}]}"#, "/lines/0/x~1y", "unknown field"),
-            (r#"{"name":"a","lines":[{"a/b~c":"1"}]}"#, "/lines/0/a~1b~0c", "invalid type"),
+            (
+                r#"{"name":"a","lines":[{"x/y":1}]}"#,
+                "/lines/0/x~1y",
+                "unknown field",
+            ),
+            (
+                r#"{"name":"a","lines":[{"a/b~c":"1"}]}"#,
+                "/lines/0/a~1b~0c",
+                "invalid type",
+            ),
             (r#"{"name":"Upper"}"#, "/name", "must be 1 to 64"),
             (r#"{"name":"a","count":-1}"#, "/count", "invalid value"),
             (r#"{"name":"a","count":1e300}"#, "/count", "invalid type"),
@@ -204,7 +227,11 @@ mod tests {
     async fn everything_that_a_check_finds_is_reported_at_once() {
         let body = r#"{"name":"a","count":9,"lines":[{},{}]}"#;
         let problem = order(Some("application/json"), body).await.unwrap_err();
-        let pointers: Vec<_> = problem.errors().iter().map(|fault| fault.pointer.as_str()).collect();
+        let pointers: Vec<_> = problem
+            .errors()
+            .iter()
+            .map(|fault| fault.pointer.as_str())
+            .collect();
         assert_eq!(pointers, ["/count", "/lines"]);
     }
 
@@ -219,7 +246,11 @@ mod tests {
             let problem = order(Some("application/json"), body).await.unwrap_err();
             assert_eq!(problem.status(), 400);
         }
-        let latin = order(Some("application/json"), vec![b'{', b'"', 0xe9, b'"', b':', b'1', b'}']).await;
+        let latin = order(
+            Some("application/json"),
+            vec![b'{', b'"', 0xe9, b'"', b':', b'1', b'}'],
+        )
+        .await;
         assert_eq!(latin.unwrap_err().status(), 400);
     }
 
@@ -227,7 +258,11 @@ mod tests {
     async fn a_body_over_the_limit_is_too_large_whether_it_says_so_or_not() {
         let exactly = format!(r#"{{"name":"a"{}}}"#, " ".repeat(BODY_LIMIT - 12));
         assert_eq!(exactly.len(), BODY_LIMIT);
-        assert!(order(Some("application/json"), exactly.clone()).await.is_ok());
+        assert!(
+            order(Some("application/json"), exactly.clone())
+                .await
+                .is_ok()
+        );
         let over = order(Some("application/json"), format!("{exactly} ")).await;
         assert_eq!(over.unwrap_err().code(), ProblemCode::PayloadTooLarge);
         let request = Request::builder()
@@ -241,21 +276,45 @@ mod tests {
 
     #[tokio::test]
     async fn only_json_is_read() {
-        for kind in ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
+        for kind in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "application/merge-patch+json",
+        ] {
             assert!(order(Some(kind), r#"{"name":"a"}"#).await.is_ok(), "{kind}");
         }
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
+        for kind in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/jsonx"),
+        ] {
             let refused = order(kind, r#"{"name":"a"}"#).await.unwrap_err();
-            assert_eq!(refused.code(), ProblemCode::UnsupportedMediaType, "{kind:?}");
+            assert_eq!(
+                refused.code(),
+                ProblemCode::UnsupportedMediaType,
+                "{kind:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn no_body_is_an_empty_object_only_where_that_is_wanted() {
         let empty = || Request::builder().body(Body::empty()).unwrap();
-        assert!(ApiJsonOrEmpty::<Nothing>::from_request(empty(), &()).await.is_ok());
-        assert!(ApiJson::<Nothing>::from_request(empty(), &()).await.is_err());
-        let missing = ApiJsonOrEmpty::<Order>::from_request(empty(), &()).await.unwrap_err();
+        assert!(
+            ApiJsonOrEmpty::<Nothing>::from_request(empty(), &())
+                .await
+                .is_ok()
+        );
+        assert!(
+            ApiJson::<Nothing>::from_request(empty(), &())
+                .await
+                .is_err()
+        );
+        let missing = ApiJsonOrEmpty::<Order>::from_request(empty(), &())
+            .await
+            .unwrap_err();
         assert_eq!(missing.errors()[0].pointer, "/name");
     }
 

@@ -77,7 +77,10 @@ mod tests {
     use super::*;
 
     fn filters(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn binding(tenant: &str, path: &str, pairs: &[(&str, &str)]) -> Binding {
@@ -89,14 +92,17 @@ mod tests {
         let cursor = binding("acme", "/jobs", &[("a", "1"), ("b", "2")])
             .encode(&("1700#job-1", 7))
             .unwrap();
-        let back: (String, u32) =
-            binding("acme", "/jobs", &[("b", "2"), ("a", "1")]).decode(&cursor).unwrap();
+        let back: (String, u32) = binding("acme", "/jobs", &[("b", "2"), ("a", "1")])
+            .decode(&cursor)
+            .unwrap();
         assert_eq!(back, ("1700#job-1".to_owned(), 7));
     }
 
     #[test]
     fn a_cursor_of_another_tenant_list_or_filter_is_refused_as_garbage_is() {
-        let cursor = binding("acme", "/jobs", &[("a", "1")]).encode(&"p").unwrap();
+        let cursor = binding("acme", "/jobs", &[("a", "1")])
+            .encode(&"p")
+            .unwrap();
         for other in [
             binding("other", "/jobs", &[("a", "1")]),
             binding("acme", "/agents", &[("a", "1")]),
@@ -108,7 +114,14 @@ mod tests {
             assert_eq!(problem.errors()[0].pointer, "/query/cursor");
         }
         let this = binding("acme", "/jobs", &[("a", "1")]);
-        for garbage in ["", "x", "!!", &cursor[1..], &format!("{cursor}AA"), &"A".repeat(2000)] {
+        for garbage in [
+            "",
+            "x",
+            "!!",
+            &cursor[1..],
+            &format!("{cursor}AA"),
+            &"A".repeat(2000),
+        ] {
             assert!(this.decode::<String>(garbage).is_err(), "{garbage}");
         }
     }

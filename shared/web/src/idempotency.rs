@@ -33,9 +33,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for IdempotencyKey {
         if !(1..=255).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
             return Err(refused("must be 1 to 255 visible ASCII characters"));
         }
-        Ok(Some(Self(
-            bytes.iter().copied().map(char::from).collect(),
-        )))
+        Ok(Some(Self(bytes.iter().copied().map(char::from).collect())))
     }
 }
 
@@ -48,7 +46,9 @@ mod tests {
     async fn key(values: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
         let (mut parts, ()) = Request::new(()).into_parts();
         for value in values {
-            parts.headers.append("idempotency-key", HeaderValue::from_bytes(value).unwrap());
+            parts
+                .headers
+                .append("idempotency-key", HeaderValue::from_bytes(value).unwrap());
         }
         IdempotencyKey::from_request_parts(&mut parts, &()).await
     }
@@ -56,9 +56,18 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_one_header_of_visible_characters() {
         assert_eq!(key(&[]).await.unwrap(), None);
-        assert_eq!(key(&[b"order-1"]).await.unwrap().unwrap().as_str(), "order-1");
+        assert_eq!(
+            key(&[b"order-1"]).await.unwrap().unwrap().as_str(),
+            "order-1"
+        );
         assert!(key(&[&[b'x'; 255]]).await.is_ok());
-        for bad in [&[&b""[..]][..], &[b"a b"], &[&[b'x'; 256]], &[b"a", b"b"], &[b"\xe9"]] {
+        for bad in [
+            &[&b""[..]][..],
+            &[b"a b"],
+            &[&[b'x'; 256]],
+            &[b"a", b"b"],
+            &[b"\xe9"],
+        ] {
             assert_eq!(key(bad).await.unwrap_err().status(), 400, "{bad:?}");
         }
     }

@@ -18,9 +18,10 @@ mod pointer;
 mod problem;
 mod query;
 mod service;
+pub mod view;
 
 pub use app::{TIME_LIMIT, app};
-pub use body::{ApiJson, ApiJsonOrEmpty, BODY_LIMIT};
+pub use body::{ApiJson, ApiJsonOrEmpty, BODY_LIMIT, parse_json};
 pub use clock::Clock;
 pub use context::{RequestId, note_job, note_tenant, request_id};
 pub use entropy::Entropy;

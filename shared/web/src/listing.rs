@@ -1,8 +1,8 @@
 //! Lists: filters, a limit and a cursor in the query.
 
+use crate::Problem;
 use crate::cursor::Binding;
 use crate::query::{pairs, parse};
-use crate::Problem;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::Serialize;
@@ -118,7 +118,10 @@ mod tests {
     impl Check for Filters {}
 
     async fn listing(query: &str) -> Result<Listing<Filters>, Problem> {
-        let (mut parts, ()) = Request::get(format!("/jobs?{query}")).body(()).unwrap().into_parts();
+        let (mut parts, ()) = Request::get(format!("/jobs?{query}"))
+            .body(())
+            .unwrap()
+            .into_parts();
         Listing::from_request_parts(&mut parts, &()).await
     }
 
@@ -126,7 +129,10 @@ mod tests {
     async fn a_page_has_fifty_things_unless_the_query_says_otherwise() {
         assert_eq!(listing("").await.unwrap().limit, 50);
         let list = listing("limit=100&status=queued").await.unwrap();
-        assert_eq!((list.limit, list.filters.status), (100, Some(JobStatus::Queued)));
+        assert_eq!(
+            (list.limit, list.filters.status),
+            (100, Some(JobStatus::Queued))
+        );
         for bad in ["limit=0", "limit=101", "limit=-1", "limit=x", "limit="] {
             let problem = listing(bad).await.unwrap_err();
             assert_eq!(problem.errors()[0].pointer, "/query/limit", "{bad}");
@@ -140,9 +146,16 @@ mod tests {
         let first = listing("status=queued&limit=2").await.unwrap();
         assert_eq!(first.position::<String>(&tenant).unwrap(), None);
         assert_eq!(first.next_cursor::<String>(&tenant, None), None);
-        let cursor = first.next_cursor(&tenant, Some(&"job-2".to_owned())).unwrap();
-        let second = listing(&format!("limit=9&cursor={cursor}&status=queued")).await.unwrap();
-        assert_eq!(second.position::<String>(&tenant).unwrap().unwrap(), "job-2");
+        let cursor = first
+            .next_cursor(&tenant, Some(&"job-2".to_owned()))
+            .unwrap();
+        let second = listing(&format!("limit=9&cursor={cursor}&status=queued"))
+            .await
+            .unwrap();
+        assert_eq!(
+            second.position::<String>(&tenant).unwrap().unwrap(),
+            "job-2"
+        );
         let elsewhere = listing(&format!("cursor={cursor}")).await.unwrap();
         let problem = elsewhere.position::<String>(&tenant).unwrap_err();
         assert_eq!(problem.code(), ProblemCode::InvalidCursor);

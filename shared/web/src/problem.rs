@@ -210,6 +210,14 @@ impl Problem {
         )
     }
 
+    /// The same, not to be tried again before that many seconds have passed.
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..self
+        }
+    }
+
     /// What kind of problem it is.
     pub fn code(&self) -> ProblemCode {
         self.code
@@ -332,7 +340,11 @@ mod tests {
             ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(words.len(), ProblemCode::ALL.len());
         for word in words {
-            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");
+            assert!(
+                word.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{word}"
+            );
         }
     }
 }

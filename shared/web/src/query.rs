@@ -34,14 +34,19 @@ pub(crate) fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
             format!("at most {QUERY_LIMIT} bytes"),
         ));
     }
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-        .map_err(|_| Problem::invalid_at("/query", "must be `name=value` pairs, percent-encoded"))?;
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).map_err(|_| {
+        Problem::invalid_at("/query", "must be `name=value` pairs, percent-encoded")
+    })?;
     let twice: Vec<Fault> = pairs
         .iter()
         .enumerate()
         .filter(|(place, (name, _))| {
             // Reported once, at its second place.
-            pairs[..*place].iter().filter(|(other, _)| other == name).count() == 1
+            pairs[..*place]
+                .iter()
+                .filter(|(other, _)| other == name)
+                .count()
+                == 1
         })
         .map(|(_, (name, _))| at(name, "must be given once"))
         .collect();
@@ -93,9 +98,7 @@ impl<'de> Deserializer<'de> for Query {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
         visitor.visit_map(MapDeserializer::new(
-            self.0
-                .into_iter()
-                .map(|(name, value)| (name, Value(value))),
+            self.0.into_iter().map(|(name, value)| (name, Value(value))),
         ))
     }
 
@@ -236,13 +239,20 @@ mod tests {
     }
 
     async fn filters(query: &str) -> Result<Filters, Problem> {
-        let (mut parts, ()) = Request::get(format!("/x?{query}")).body(()).unwrap().into_parts();
-        ApiQuery::from_request_parts(&mut parts, &()).await.map(|ApiQuery(filters)| filters)
+        let (mut parts, ()) = Request::get(format!("/x?{query}"))
+            .body(())
+            .unwrap()
+            .into_parts();
+        ApiQuery::from_request_parts(&mut parts, &())
+            .await
+            .map(|ApiQuery(filters)| filters)
     }
 
     #[tokio::test]
     async fn values_are_read_as_what_their_fields_are() {
-        let read = filters("status=queued&pool_name=l%69nux&depth=2&order=oldest_first&all=true").await.unwrap();
+        let read = filters("status=queued&pool_name=l%69nux&depth=2&order=oldest_first&all=true")
+            .await
+            .unwrap();
         assert_eq!(
             read,
             Filters {
@@ -274,8 +284,17 @@ mod tests {
             let problem = filters(query).await.unwrap_err();
             assert_eq!(problem.status(), 400);
             assert_eq!(problem.errors().len(), 1, "{query}");
-            assert_eq!(problem.errors()[0].pointer, pointer, "{query}: {:?}", problem.errors());
+            assert_eq!(
+                problem.errors()[0].pointer,
+                pointer,
+                "{query}: {:?}",
+                problem.errors()
+            );
         }
-        assert!(filters(&format!("pool_name={}", "x".repeat(5000))).await.is_err());
+        assert!(
+            filters(&format!("pool_name={}", "x".repeat(5000)))
+                .await
+                .is_err()
+        );
     }
 }

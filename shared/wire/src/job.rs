@@ -77,11 +77,11 @@ pub struct Job {
     pub claimed_by_agent: Option<AgentId>,
     /// When it goes back to the queue unless its agent is heard of. Known to the agent that claims; others read null.
     pub lease_expires_at: Option<Timestamp>,
-    /// The exit code of the last attempt that reported one.
+    /// The exit code of the last attempt, once it has reported one.
     pub exit_code: Option<i32>,
-    /// How long the last attempt that reported ran.
+    /// How long the last attempt ran, once it has reported that.
     pub duration_seconds: Option<f64>,
-    /// Why the last attempt did not succeed.
+    /// Why the last attempt did not succeed, once it has ended.
     pub cause: Option<Cause>,
     /// Where the customer keeps the log of the last attempt.
     pub logs_url: Option<LogsUrl>,

@@ -5,6 +5,7 @@
 
 mod agent;
 mod check;
+mod enqueue;
 mod git;
 mod job;
 mod problem;
@@ -16,6 +17,7 @@ pub use agent::{
     AgentConfig, HeartbeatRequest, HeartbeatResponse, HeldJob, RegisterRequest, RegisterResponse,
 };
 pub use check::{Check, Fault, check_percent, check_range, check_tags};
+pub use enqueue::{CreateJobRequest, EnqueueRequest, Sha256Hex, SpecRef};
 pub use git::{CommitSha, GitAuthor, GitRef, GitRepo};
 pub use job::{
     ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, Job, JobResponse, LogsUrl,

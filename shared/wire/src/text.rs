@@ -141,6 +141,13 @@ checked_text! {
     /// The name of a pool of agents.
     PoolName, check_name, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "default" }
 }
+impl PoolName {
+    /// The pool of a job that is created without naming one.
+    pub fn default_pool() -> Self {
+        Self("default".to_owned())
+    }
+}
+
 checked_text! {
     /// The name of a job in `.hybrid-ci.yml`.
     JobType, check_name, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "build" }

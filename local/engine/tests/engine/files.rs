@@ -86,11 +86,16 @@ async fn what_was_acknowledged_survives_a_crash() {
     assert_eq!(attempt_of(&client, "job-1").await, "0");
 }
 
-#[test]
-fn an_empty_file_becomes_a_database() {
+#[tokio::test]
+async fn an_empty_file_becomes_a_database() {
     let home = Home::new();
     fs::write(home.database(), b"").unwrap();
-    Engine::open(home.database()).unwrap();
+    create_table(&Engine::open(home.database()).unwrap().client()).await;
+    let connection = rusqlite::Connection::open(home.database()).unwrap();
+    let page_bytes: u32 = connection
+        .query_row("PRAGMA page_size", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(page_bytes, 2048);
 }
 
 #[test]

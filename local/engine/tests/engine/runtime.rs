@@ -31,6 +31,7 @@ async fn longest_tick_beside_busy_writers(engine: &Engine) -> Duration {
     for writer in writers {
         writer.await.unwrap();
     }
+    println!("the longest tick took {longest:?}");
     longest
 }
 

@@ -1,0 +1,35 @@
+//! Puts a job in line.
+
+use auth::{Api, Caller, NewId};
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use web::{ApiJson, IdempotencyKey, Problem};
+use wire::{EnqueueRequest, JobResponse};
+
+/// Put a job in line.
+///
+/// The pool is created on first use. With an `Idempotency-Key`, the same request again answers 200 with the same job.
+#[utoipa::path(
+    post,
+    path = "/api/queue/jobs",
+    tag = "queue",
+    request_body = EnqueueRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters.")),
+    responses(
+        (status = 201, description = "It waits.", body = JobResponse),
+        (status = 200, description = "The same request with the same key had put it in line before.", body = JobResponse),
+    )
+)]
+pub(crate) async fn enqueue_job(
+    State(api): State<Api>,
+    caller: Caller,
+    key: Option<IdempotencyKey>,
+    ApiJson(request): ApiJson<EnqueueRequest>,
+) -> Result<(StatusCode, Json<JobResponse>), Problem> {
+    let now = api.now();
+    let id = NewId::one(&api, &caller, key.as_ref(), now);
+    let (status, job) = api.enqueue_job(&caller, id, request, now).await?;
+    let job = web::view::job(&job, None);
+    Ok((status, Json(JobResponse { job })))
+}

@@ -1,0 +1,50 @@
+//! Looks after what is lost or overdue, now.
+
+use auth::{Api, Caller, OrProblem};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use store::DEADLINE_SHARDS;
+use utoipa::ToSchema;
+use web::Problem;
+use wire::JobStatus;
+
+/// What a requeue pass came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RequeueResponse {
+    /// How many jobs of the caller's organisation went back in line.
+    requeued_count: usize,
+}
+
+/// Requeue lost and overdue jobs now.
+///
+/// The control plane does that by itself every few seconds. A pass covers everything that is due; it counts what is the
+/// caller's.
+#[utoipa::path(
+    post,
+    path = "/api/queue/maintenance/requeue-expired",
+    tag = "queue",
+    responses((status = 200, description = "The pass is over.", body = RequeueResponse))
+)]
+pub(crate) async fn requeue_expired(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<RequeueResponse>, Problem> {
+    let now = api.now();
+    let mut requeued_count = 0;
+    for shard in 0..DEADLINE_SHARDS {
+        let swept = api
+            .store
+            .sweep_shard(shard, now, || api.entropy.bytes())
+            .await
+            .or_problem()?;
+        requeued_count += swept
+            .moved
+            .iter()
+            .filter(|moved| {
+                moved.tenant == *caller.tenant() && moved.status == JobStatus::Queued
+            })
+            .count();
+    }
+    Ok(Json(RequeueResponse { requeued_count }))
+}

@@ -1,0 +1,50 @@
+//! The command line.
+
+use clap::Parser;
+use std::path::PathBuf;
+use wire::{JobType, PoolName};
+
+/// Runs the Hybrid CI/CD control plane on this machine, with an agent, and one job for the commit you are at.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "hybrid-local", version)]
+pub struct Options {
+    /// The port to listen on, on 127.0.0.1 only; 0 takes a free one.
+    #[arg(long, default_value_t = 8642)]
+    pub port: u16,
+
+    /// The directory of the database, credentials, and the agent's work and logs.
+    #[arg(long, default_value = ".hybrid-ci", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// Keep the database in memory: nothing of it is left at the end.
+    #[arg(long)]
+    pub memory: bool,
+
+    /// Start no agent.
+    #[arg(long)]
+    pub no_agent: bool,
+
+    /// How many jobs the agent runs at a time.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "no_agent")]
+    pub jobs: u32,
+
+    /// The pool of the agent and of the job.
+    #[arg(long, default_value = "default")]
+    pub pool: PoolName,
+
+    /// Submit no job, only serve.
+    #[arg(long, conflicts_with_all = ["once", "job_type", "repository"])]
+    pub serve: bool,
+
+    /// End when the job has ended, with its exit code.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Which job of `.hybrid-ci.yml` to submit. Default: `build`, or the first.
+    #[arg(long, value_name = "NAME")]
+    pub job_type: Option<JobType>,
+
+    /// The git repository whose HEAD the job is for. Default: the one around the current directory.
+    #[arg(long, value_name = "DIR")]
+    pub repository: Option<PathBuf>,
+}

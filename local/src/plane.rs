@@ -1,0 +1,164 @@
+//! The control plane in this process.
+
+use crate::credentials::{self, Credentials, ENVIRONMENT};
+use crate::server;
+use anyhow::{Context, Result};
+use auth::Api;
+use axum::Router;
+use embedded_dynamodb::Engine;
+use maintenance::Maintenance;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use store::{Store, Tables};
+use telemetry::Meter;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use utoipa::openapi::OpenApi;
+use web::{Clock, Entropy};
+use wire::PoolName;
+
+/// The name of the database in the data directory.
+const DATABASE: &str = "plane.db";
+
+/// How often the plane looks for what is lost, overdue or unstarted.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it rolls up statistics. A deployed plane does it every 30 s.
+const ROLL_UP_EVERY: Duration = Duration::from_secs(5);
+
+/// How long it waits for requests under way when it stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// A running control plane.
+#[derive(Debug)]
+pub struct Plane {
+    address: SocketAddr,
+    api: Api,
+    credentials: Credentials,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What a plane is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct PlaneOptions {
+    pub(crate) port: u16,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) memory: bool,
+    pub(crate) pool: PoolName,
+}
+
+/// Why a plane could not start, where there is something the user can do.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// Another program listens there.
+    #[error(
+        "port {0} is in use: stop the program that listens there, or choose another port with --port (0 takes a free one)"
+    )]
+    PortInUse(u16),
+}
+
+/// The functions' routers as one, and their document.
+fn routes(api: &Api) -> (Router, OpenApi) {
+    queue::routes(api.clone())
+        .merge(agents::routes(api.clone()))
+        .merge(dashboard::routes(api.clone()))
+        .into_parts()
+}
+
+/// Every HTTP function behind one router, as callers see it.
+pub fn router(api: &Api) -> Router {
+    web::app(routes(api).0)
+}
+
+/// The OpenAPI document of every HTTP function.
+pub fn document(api: &Api) -> OpenApi {
+    routes(api).1
+}
+
+impl Plane {
+    /// Starts listening.
+    pub(crate) async fn start(options: PlaneOptions) -> Result<Self> {
+        let PlaneOptions { port, data_dir, memory, pool } = options;
+        credentials::prepare_directory(&data_dir)?;
+        let listener = listen(port).await?;
+        let engine = if memory {
+            Engine::memory()?
+        } else {
+            Engine::open(data_dir.join(DATABASE))?
+        };
+        let store = Store::new(engine.client(), Tables::default(), Meter::default());
+        store.create_tables().await?;
+        let api = Api {
+            store,
+            clock: Clock::system(),
+            entropy: Entropy::system(),
+            environment: ENVIRONMENT,
+            name: "hybrid-local",
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let credentials = credentials::ensure(&api, &data_dir, &pool).await?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(server::serve(listener, router(&api), stopped.clone())),
+            tokio::spawn(maintain(api.clone(), stopped)),
+        ];
+        Ok(Self { address, api, credentials, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The state that its functions share.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Takes no more requests, finishes those under way, and closes the database.
+    pub(crate) async fn stop(self) {
+        // Nobody listening any more means that it has stopped by itself.
+        let _ = self.stop.send(true);
+        for mut task in self.tasks {
+            if tokio::time::timeout(STOP_WITHIN, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(PlaneError::PortInUse(port).into())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on port {port}")),
+    }
+}
+
+/// The maintenance function on a timer: on AWS a schedule starts it every minute and it loops inside.
+async fn maintain(api: Api, mut stopped: watch::Receiver<bool>) {
+    let maintenance = Maintenance::new(api.store.clone(), api.clock.clone(), api.entropy.clone());
+    let mut sweep = interval(SWEEP_EVERY);
+    let mut roll_up = interval(ROLL_UP_EVERY);
+    // After a suspended laptop wakes up, one pass makes good for all that were missed.
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    roll_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = sweep.tick() => { maintenance.sweep_pass().await; }
+            _ = roll_up.tick() => { maintenance.roll_up_pass().await; }
+            _ = stopped.changed() => return,
+        }
+    }
+}

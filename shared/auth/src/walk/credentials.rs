@@ -1,0 +1,237 @@
+//! The credentials of a walk.
+
+use crate::{Api, Environment, Scope, Token};
+use store::{
+    CredentialKind, KeyId, NewAgentKey, NewApiToken, StoreError, TenantScope, TenantStore,
+};
+use wire::{AgentId, PoolName, Timestamp};
+
+/// A credential that must be refused, and why.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) what: &'static str,
+    pub(super) header: String,
+}
+
+/// The good credentials of one tenant, as `Authorization` headers.
+#[derive(Debug)]
+pub(super) struct Tenant {
+    api: Api,
+    scope: TenantScope,
+    parent: KeyId,
+    /// A token for each scope alone.
+    pub(super) tokens: Vec<(Scope, String)>,
+    /// A token for `admin`.
+    pub(super) admin: String,
+    /// An agent key.
+    pub(super) key: String,
+}
+
+/// A session and its agent.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) header: String,
+    pub(super) agent_id: AgentId,
+}
+
+impl Tenant {
+    pub(super) async fn create(api: &Api, scope: &TenantScope) -> Result<Self, StoreError> {
+        let maker = Maker { api, scope };
+        let mut tokens = Vec::new();
+        for granted in Scope::ALL {
+            tokens.push((*granted, maker.token(*granted, None).await?.bearer()));
+        }
+        let key = maker.key(None).await?;
+        let parent = key.presented.key_id.clone();
+        Ok(Self {
+            api: api.clone(),
+            scope: scope.clone(),
+            parent,
+            tokens,
+            admin: maker.token(Scope::Admin, None).await?.bearer(),
+            key: key.bearer(),
+        })
+    }
+
+    /// A session of a new agent.
+    pub(super) async fn session(&self) -> Result<Session, StoreError> {
+        let maker = Maker {
+            api: &self.api,
+            scope: &self.scope,
+        };
+        let end = self.api.now().plus_seconds(3600);
+        let (token, agent_id) = maker.session(&self.parent, end).await?;
+        Ok(Session {
+            header: token.bearer(),
+            agent_id,
+        })
+    }
+}
+
+/// Credentials that were never good, or are not any more.
+pub(super) async fn refused(api: &Api, scope: &TenantScope) -> Result<Vec<Refused>, StoreError> {
+    let maker = Maker { api, scope };
+    let now = api.now();
+    let good = maker.token(Scope::Admin, None).await?;
+    let mut all = forms(api, &good);
+    let mut add = |what, token: &Token| {
+        all.push(Refused {
+            what,
+            header: token.bearer(),
+        });
+    };
+    add(
+        "unknown",
+        &Token::issue(api.environment, CredentialKind::ApiToken, &api.entropy),
+    );
+    add(
+        "an expired token",
+        &maker.token(Scope::Admin, Some(now)).await?,
+    );
+    let revoked = maker.token(Scope::Admin, None).await?;
+    maker.revoke(&revoked).await?;
+    add("a revoked token", &revoked);
+    add("an expired agent key", &maker.key(Some(now)).await?);
+    let key = maker.key(None).await?;
+    let (expired, _) = maker.session(&key.presented.key_id, now).await?;
+    add("an expired session", &expired);
+    let (ended, _) = maker
+        .session(&key.presented.key_id, now.plus_seconds(3600))
+        .await?;
+    maker
+        .tenant()
+        .end_agent_session(&ended.presented.session())
+        .await?;
+    add("an ended session", &ended);
+    let unknown = Token::issue_session(api.environment, &key.presented.key_id, &api.entropy);
+    add("a session that nobody began", &unknown);
+    let revoked = maker.key(None).await?;
+    let (orphan, _) = maker
+        .session(&revoked.presented.key_id, now.plus_seconds(3600))
+        .await?;
+    maker.revoke(&revoked).await?;
+    add("a revoked agent key", &revoked);
+    add("a session of a revoked agent key", &orphan);
+    Ok(all)
+}
+
+/// A good token in forms in which it is none.
+fn forms(api: &Api, good: &Token) -> Vec<Refused> {
+    let text = good.expose();
+    let other = match api.environment {
+        Environment::Live => Environment::Test,
+        Environment::Test => Environment::Live,
+    };
+    let elsewhere = Token::issue(other, CredentialKind::ApiToken, &api.entropy);
+    // The same public part with another secret, and a checksum that fits.
+    let (head, tail) = text.split_at(24);
+    let forged = Token::forge(&format!("{head}{}", swap_first(&tail[..43])));
+    let broken = format!(
+        "{}{}",
+        &text[..text.len() - 1],
+        if text.ends_with('0') { '1' } else { '0' }
+    );
+    [
+        ("empty", String::new()),
+        ("junk", "Bearer junk".to_owned()),
+        ("of another scheme", format!("Basic {text}")),
+        ("without a scheme", text.to_owned()),
+        ("of a wrong checksum", format!("Bearer {broken}")),
+        ("of a wrong secret", format!("Bearer {forged}")),
+        ("of the other environment", elsewhere.bearer()),
+        ("very long", format!("Bearer {}", "x".repeat(6000))),
+    ]
+    .into_iter()
+    .map(|(what, header)| Refused { what, header })
+    .collect()
+}
+
+fn swap_first(secret: &str) -> String {
+    let first = if secret.starts_with('A') { 'B' } else { 'A' };
+    format!("{first}{}", &secret[1..])
+}
+
+struct Maker<'a> {
+    api: &'a Api,
+    scope: &'a TenantScope,
+}
+
+impl Maker<'_> {
+    fn tenant(&self) -> TenantStore<'_> {
+        self.api.store.tenant(self.scope)
+    }
+
+    async fn token(
+        &self,
+        granted: Scope,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Token, StoreError> {
+        let token = Token::issue(
+            self.api.environment,
+            CredentialKind::ApiToken,
+            &self.api.entropy,
+        );
+        let new = NewApiToken {
+            key_id: token.presented.key_id.clone(),
+            secret_sha256: token.presented.secret_sha256,
+            name: granted.to_string(),
+            scopes: vec![granted.to_string()],
+            created_by: "walk".to_owned(),
+            expires_at,
+        };
+        self.tenant().create_api_token(&new, self.api.now()).await?;
+        Ok(token)
+    }
+
+    async fn key(&self, expires_at: Option<Timestamp>) -> Result<Token, StoreError> {
+        let key = Token::issue(
+            self.api.environment,
+            CredentialKind::AgentKey,
+            &self.api.entropy,
+        );
+        let new = NewAgentKey {
+            key_id: key.presented.key_id.clone(),
+            secret_sha256: key.presented.secret_sha256,
+            name: "walk".to_owned(),
+            pool: pool()?,
+            created_by: "walk".to_owned(),
+            expires_at,
+        };
+        self.tenant().create_agent_key(&new, self.api.now()).await?;
+        Ok(key)
+    }
+
+    async fn session(
+        &self,
+        parent: &KeyId,
+        expires_at: Timestamp,
+    ) -> Result<(Token, AgentId), StoreError> {
+        let now = self.api.now();
+        let token = Token::issue_session(self.api.environment, parent, &self.api.entropy);
+        let agent_id = AgentId::new(now, self.api.entropy.bytes());
+        self.tenant()
+            .create_agent_session(
+                &token.presented.session(),
+                &agent_id,
+                &pool()?,
+                expires_at,
+                now,
+            )
+            .await?;
+        Ok((token, agent_id))
+    }
+
+    async fn revoke(&self, token: &Token) -> Result<(), StoreError> {
+        self.tenant()
+            .revoke_credential(&token.presented.key_id, "walk", self.api.now())
+            .await?;
+        Ok(())
+    }
+}
+
+fn pool() -> Result<PoolName, StoreError> {
+    PoolName::parse("walk").map_err(|error| StoreError::Unreadable {
+        operation: "walk",
+        reason: error.to_string(),
+    })
+}
