@@ -29,7 +29,7 @@ const KILLED: Duration = Duration::from_secs(15);
 /// How often in a row a new session may be over before one heartbeat of it was answered.
 const MAX_SHORT_SESSIONS: u32 = 5;
 /// A session that lasted this long was a good one.
-const GOOD_SESSION: Duration = Duration::from_secs(60);
+const GOOD_SESSION: Duration = Duration::from_mins(1);
 
 /// How an agent that was asked to end has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +67,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn observe(&self, event: Event) {
-        self.observer.observe(&event);
+    pub(crate) fn observe(&self, event: &Event) {
+        self.observer.observe(event);
     }
 
     pub(crate) fn warn(&self, message: String) {
-        self.observe(Event::Warning { message });
+        self.observe(&Event::Warning { message });
     }
 }
 
@@ -83,12 +83,17 @@ impl Context {
 ///
 /// # Errors
 /// [`Error`], when the configuration or a directory cannot be used, or when the control plane refuses the agent for good.
-pub async fn run(config: Config, shutdown: Shutdown, observer: impl Observer) -> Result<Exit, Error> {
+pub async fn run(
+    config: Config,
+    shutdown: Shutdown,
+    observer: impl Observer,
+) -> Result<Exit, Error> {
     let faults = config.faults();
     if !faults.is_empty() {
         return Err(Error::Config(faults));
     }
-    let url = check_url(&config.url, config.insecure_http).map_err(|fault| Error::Config(vec![fault]))?;
+    let url =
+        check_url(&config.url, config.insecure_http).map_err(|fault| Error::Config(vec![fault]))?;
     let client = Client::new(&config.url, config.insecure_http)?;
     let directories = Directories::prepare(&config)?;
     let observer: Arc<dyn Observer> = Arc::new(observer);
@@ -98,7 +103,10 @@ pub async fn run(config: Config, shutdown: Shutdown, observer: impl Observer) ->
     let base_url = base_of(&url);
     delivery
         .resume(&base_url)
-        .map_err(|source| Error::Directory { path: directories.outbox.clone(), source })?;
+        .map_err(|source| Error::Directory {
+            path: directories.outbox.clone(),
+            source,
+        })?;
     let context = Context {
         config,
         base_url,
@@ -124,7 +132,7 @@ async fn live(context: Arc<Context>) -> Result<Exit, Error> {
         };
         let began = Instant::now();
         let session = Arc::new(session);
-        context.observe(Event::Registered {
+        context.observe(&Event::Registered {
             agent_id: session.agent_id.clone(),
             pool: context.config.pool.clone(),
         });
@@ -133,14 +141,24 @@ async fn live(context: Arc<Context>) -> Result<Exit, Error> {
             Some(SessionEnd::Over) => {}
             Some(SessionEnd::Terminated) => return Err(Error::Terminated),
             Some(SessionEnd::Refused(what, status)) => {
-                return Err(Error::Refused { what, reason: format!("status {status}") });
+                return Err(Error::Refused {
+                    what,
+                    reason: format!("status {status}"),
+                });
             }
         }
-        context.observe(Event::SessionOver);
-        short_sessions = if began.elapsed() < GOOD_SESSION { short_sessions + 1 } else { 0 };
+        context.observe(&Event::SessionOver);
+        short_sessions = if began.elapsed() < GOOD_SESSION {
+            short_sessions + 1
+        } else {
+            0
+        };
         if short_sessions >= MAX_SHORT_SESSIONS {
             let reason = format!("{short_sessions} sessions in a row were over at once");
-            return Err(Error::Refused { what: "keep a session", reason });
+            return Err(Error::Refused {
+                what: "keep a session",
+                reason,
+            });
         }
         let pause = Duration::from_secs(1) * short_sessions;
         let ends = context.shutdown.reached(Urgency::Drain);
@@ -149,17 +167,29 @@ async fn live(context: Arc<Context>) -> Result<Exit, Error> {
 }
 
 fn exit(context: &Context) -> Exit {
-    if context.shutdown.urgency() == Urgency::Stop { Exit::Stopped } else { Exit::Drained }
+    if context.shutdown.urgency() == Urgency::Stop {
+        Exit::Stopped
+    } else {
+        Exit::Drained
+    }
 }
 
 /// Serves one session to its end; `None` if the agent itself ended it.
-async fn serve(context: &Arc<Context>, session: &Arc<Session>) -> Result<Option<SessionEnd>, Error> {
+async fn serve(
+    context: &Arc<Context>,
+    session: &Arc<Session>,
+) -> Result<Option<SessionEnd>, Error> {
     let (given_up_sender, mut given_up_jobs) = mpsc::unbounded_channel();
     let heartbeat = Heartbeat::start(context.clone(), session.clone(), given_up_sender)?;
     let total = usize::try_from(context.config.jobs).unwrap_or(1);
     let places = Arc::new(Semaphore::new(total));
     let (claimed_sender, mut claimed) = mpsc::unbounded_channel();
-    let claims = tokio::spawn(claim_jobs(context.clone(), session.clone(), places.clone(), claimed_sender));
+    let claims = tokio::spawn(claim_jobs(
+        context.clone(),
+        session.clone(),
+        places.clone(),
+        claimed_sender,
+    ));
     let mut jobs = JoinSet::new();
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut is_draining = false;
@@ -182,7 +212,7 @@ async fn serve(context: &Arc<Context>, session: &Arc<Session>) -> Result<Option<
         }
         let drains = drain_reason(context, session);
         if let (Some(reason), false) = (drains, is_draining) {
-            context.observe(Event::Draining { reason });
+            context.observe(&Event::Draining { reason });
         }
         is_draining = drains.is_some();
         let idle = jobs.is_empty() && claimed.is_empty() && places.available_permits() == total;
@@ -209,9 +239,12 @@ fn drain_reason(context: &Context, session: &Session) -> Option<&'static str> {
 /// Takes up a job that was claimed.
 fn accept(context: &Arc<Context>, session: &Arc<Session>, work: Claimed, jobs: &mut JoinSet<()>) {
     let Claimed { job, sent, place } = work;
-    let held = HeldJob { job_id: job.job_id.clone(), attempt: job.attempt };
+    let held = HeldJob {
+        job_id: job.job_id.clone(),
+        attempt: job.attempt,
+    };
     let control = session.holdings.add(held.clone());
-    context.observe(Event::JobClaimed {
+    context.observe(&Event::JobClaimed {
         job: held,
         job_type: job.job_type.clone(),
         git_repo: job.git_repo.clone(),
@@ -227,7 +260,10 @@ fn accept(context: &Arc<Context>, session: &Arc<Session>, work: Claimed, jobs: &
 async fn report_given_up(context: &Context, session: &Session, lost: Vec<HeldJob>) {
     for job in lost {
         let result = given_up(job.attempt);
-        context.delivery.submit(entry(context, session, job.job_id, result)).await;
+        context
+            .delivery
+            .submit(entry(context, session, job.job_id, result))
+            .await;
     }
 }
 
@@ -242,7 +278,8 @@ async fn wind_up(
     if ended.is_some() {
         session.holdings.stop_all(Stop::SessionOver);
     }
-    let killed = tokio::time::timeout(KILLED, async { while jobs.join_next().await.is_some() {} }).await;
+    let killed =
+        tokio::time::timeout(KILLED, async { while jobs.join_next().await.is_some() {} }).await;
     if killed.is_err() {
         context.warn("some jobs do not end although they were killed".to_owned());
     }
@@ -250,7 +287,9 @@ async fn wind_up(
         return heartbeat.stop().await;
     }
     let at_once = context.shutdown.urgency() == Urgency::Stop;
-    let settle = context.delivery.settle(if at_once { SETTLE_AT_ONCE } else { SETTLE });
+    let settle = context
+        .delivery
+        .settle(if at_once { SETTLE_AT_ONCE } else { SETTLE });
     let undelivered = tokio::select! {
         undelivered = settle => undelivered,
         () = context.shutdown.reached(Urgency::Stop), if !at_once => context.delivery.settle(SETTLE_AT_ONCE).await,
@@ -263,7 +302,7 @@ async fn wind_up(
         ));
     }
     match context.client.deregister(&session.token, &session.agent_id).await {
-        Ok(_) => context.observe(Event::Deregistered),
+        Ok(_) => context.observe(&Event::Deregistered),
         Err(error) => context.warn(format!(
             "could not deregister ({error}); the control plane notices within a lease that the agent is gone"
         )),

@@ -21,7 +21,12 @@ use wire::{CommitSha, GitRepo};
 pub(crate) struct MirrorLocks(Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>);
 
 impl MirrorLocks {
-    async fn lock(&self, mirror: &Path, control: &Control, limits: Limits<'_>) -> Result<OwnedMutexGuard<()>, Outcome> {
+    async fn lock(
+        &self,
+        mirror: &Path,
+        control: &Control,
+        limits: Limits<'_>,
+    ) -> Result<OwnedMutexGuard<()>, Outcome> {
         let mutex = lock(&self.0).entry(mirror.to_owned()).or_default().clone();
         let mut stop = control.stop.clone();
         tokio::select! {
@@ -65,7 +70,12 @@ impl From<Outcome> for Trouble {
 
 impl Checkout<'_> {
     /// Makes the directory with the commit in it.
-    pub(crate) async fn make(&self, locks: &MirrorLocks, control: &Control, log: &mut JobLog) -> Result<(), Outcome> {
+    pub(crate) async fn make(
+        &self,
+        locks: &MirrorLocks,
+        control: &Control,
+        log: &mut JobLog,
+    ) -> Result<(), Outcome> {
         let mirror = self.mirrors.join(mirror_name(self.repo, self.sha));
         let _lock = locks.lock(&mirror, control, self.limits).await?;
         let is_new = !mirror.join("HEAD").exists();
@@ -91,12 +101,24 @@ impl Checkout<'_> {
     async fn through(&self, mirror: &Path, log: &mut JobLog) -> Result<(), Trouble> {
         if !mirror.join("HEAD").exists() {
             remove(mirror).await?;
-            let format = if self.sha.as_str().len() == 64 { "sha256" } else { "sha1" };
+            let format = if self.sha.as_str().len() == 64 {
+                "sha256"
+            } else {
+                "sha1"
+            };
             let format = format!("--object-format={format}");
             let path = mirror.to_string_lossy();
-            let made = self.call(log, &["init", "--quiet", "--bare", "--template=", &format, &path]).await?;
+            let made = self
+                .call(
+                    log,
+                    &["init", "--quiet", "--bare", "--template=", &format, &path],
+                )
+                .await?;
             if !made {
-                let why = format!("cannot make a mirror in {}; git's message is above", mirror.display());
+                let why = format!(
+                    "cannot make a mirror in {}; git's message is above",
+                    mirror.display()
+                );
                 return Err(Outcome::AgentError(why).into());
             }
         }
@@ -108,19 +130,50 @@ impl Checkout<'_> {
 
     async fn has_commit(&self, mirror: &Path) -> Result<bool, Outcome> {
         let (git_dir, commit) = (git_dir(mirror), format!("{}^{{commit}}", self.sha));
-        let answer = self.git.try_run(self.limits, Output::Stdout, &[&*git_dir, "cat-file", "-e", &commit]).await?;
+        let answer = self
+            .git
+            .try_run(
+                self.limits,
+                Output::Stdout,
+                &[&*git_dir, "cat-file", "-e", &commit],
+            )
+            .await?;
         Ok(answer.ok)
     }
 
     async fn fetch(&self, mirror: &Path, log: &mut JobLog) -> Result<(), Trouble> {
         log.note(&format!("fetching {}", self.repo));
         let git_dir = git_dir(mirror);
-        let fetch = [&*git_dir, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force"];
-        let all = [&fetch[..], &["--prune", "--", self.repo.as_str(), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]];
+        let fetch = [
+            &*git_dir,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--force",
+        ];
+        let all = [
+            &fetch[..],
+            &[
+                "--prune",
+                "--",
+                self.repo.as_str(),
+                "+refs/heads/*:refs/heads/*",
+                "+refs/tags/*:refs/tags/*",
+            ],
+        ];
         if !self.call(log, &all.concat()).await? {
             // Whether the repository or the mirror is at fault shows in a call that does without the mirror.
-            return if self.call(log, &["ls-remote", "--quiet", "--heads", "--", self.repo.as_str()]).await? {
-                Err(Trouble::Mirror("the repository cannot be fetched; git's message is above".to_owned()))
+            return if self
+                .call(
+                    log,
+                    &["ls-remote", "--quiet", "--heads", "--", self.repo.as_str()],
+                )
+                .await?
+            {
+                Err(Trouble::Mirror(
+                    "the repository cannot be fetched; git's message is above".to_owned(),
+                ))
             } else {
                 Err(Outcome::AgentError(format!(
                     "cannot read the repository {}; git's message is above. Check the address, and that the agent's user may \
@@ -147,15 +200,43 @@ impl Checkout<'_> {
     }
 
     async fn clone_from(&self, mirror: &Path, log: &mut JobLog) -> Result<(), Trouble> {
-        let broken = |what: &str| Trouble::Mirror(format!("the commit cannot be {what}; git's message is above"));
+        let broken = |what: &str| {
+            Trouble::Mirror(format!(
+                "the commit cannot be {what}; git's message is above"
+            ))
+        };
         let (from, to) = (mirror.to_string_lossy(), self.target.to_string_lossy());
         // Local: hard links to the mirror's objects, which stay when the mirror is removed.
-        let clone = ["clone", "--quiet", "--local", "--no-checkout", "--template=", "--", &*from, &*to];
+        let clone = [
+            "clone",
+            "--quiet",
+            "--local",
+            "--no-checkout",
+            "--template=",
+            "--",
+            &*from,
+            &*to,
+        ];
         if !self.call(log, &clone).await? {
             return Err(broken("taken from the mirror"));
         }
-        let address = ["-C", &*to, "remote", "set-url", "origin", self.repo.as_str()];
-        let checkout = ["-C", &*to, "checkout", "--quiet", "--force", "--detach", self.sha.as_str()];
+        let address = [
+            "-C",
+            &*to,
+            "remote",
+            "set-url",
+            "origin",
+            self.repo.as_str(),
+        ];
+        let checkout = [
+            "-C",
+            &*to,
+            "checkout",
+            "--quiet",
+            "--force",
+            "--detach",
+            self.sha.as_str(),
+        ];
         if !self.call(log, &address).await? || !self.call(log, &checkout).await? {
             return Err(broken("checked out"));
         }
@@ -194,8 +275,12 @@ impl Checkout<'_> {
                 "there is no {SPEC_FILE} at the root of the repository in commit {}; add one that says what the job's steps are",
                 self.sha
             ),
-            (Some("100644" | "100755"), _, _) => format!("{SPEC_FILE} has more than {MAX_SPEC_BYTES} bytes"),
-            (Some(_), _, _) => format!("{SPEC_FILE} is not a file; symbolic links are not followed"),
+            (Some("100644" | "100755"), _, _) => {
+                format!("{SPEC_FILE} has more than {MAX_SPEC_BYTES} bytes")
+            }
+            (Some(_), _, _) => {
+                format!("{SPEC_FILE} is not a file; symbolic links are not followed")
+            }
         };
         Err(Outcome::AgentError(fault))
     }
@@ -210,9 +295,10 @@ async fn remove(directory: &Path) -> Result<(), Outcome> {
     let removed = tokio::task::spawn_blocking(move || remove_tree(&path)).await;
     match removed {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => {
-            Err(Outcome::AgentError(format!("cannot remove {}: {error}", directory.display())))
-        }
+        Ok(Err(error)) => Err(Outcome::AgentError(format!(
+            "cannot remove {}: {error}",
+            directory.display()
+        ))),
         Err(error) => Err(Outcome::AgentError(error.to_string())),
     }
 }
@@ -224,6 +310,10 @@ fn mirror_name(repo: &GitRepo, sha: &CommitSha) -> String {
         // Writing to a string does not fail.
         let _ = write!(name, "{byte:02x}");
     }
-    let kind = if sha.as_str().len() == 64 { "-sha256" } else { "" };
+    let kind = if sha.as_str().len() == 64 {
+        "-sha256"
+    } else {
+        ""
+    };
     format!("{name}{kind}.git")
 }

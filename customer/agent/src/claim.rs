@@ -17,7 +17,7 @@ const MAX_JOBS_PER_CALL: usize = 10;
 /// How often claims may be refused in a row before the agent believes it.
 const MAX_REFUSALS: u32 = 10;
 /// An empty answer is never followed by the next call sooner than this, nor later than that.
-const WAIT_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(60));
+const WAIT_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_mins(1));
 /// How often to look whether claims are allowed again.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -55,7 +55,10 @@ pub(crate) async fn claim_jobs(
         {
             room.push(place);
         }
-        let request = ClaimRequest { pool_name: None, max_jobs: u32::try_from(room.len()).ok() };
+        let request = ClaimRequest {
+            pool_name: None,
+            max_jobs: u32::try_from(room.len()).ok(),
+        };
         let sent = Moment::now();
         let wait = match context.client.claim(&session.token, &request).await {
             Ok(answer) => {
@@ -83,19 +86,32 @@ fn may_claim(context: &Context, session: &Session) -> bool {
 }
 
 fn wait_after(is_empty: bool, retry_after_seconds: f64) -> Duration {
-    let asked = Duration::try_from_secs_f64(retry_after_seconds).unwrap_or_default().min(WAIT_BOUNDS.1);
+    let asked = Duration::try_from_secs_f64(retry_after_seconds)
+        .unwrap_or_default()
+        .min(WAIT_BOUNDS.1);
     let wait = jittered(asked, random());
-    if is_empty { wait.max(WAIT_BOUNDS.0) } else { wait }
+    if is_empty {
+        wait.max(WAIT_BOUNDS.0)
+    } else {
+        wait
+    }
 }
 
-fn after_error(context: &Context, session: &Session, error: &CallError, backoff: &mut Backoff) -> Duration {
+fn after_error(
+    context: &Context,
+    session: &Session,
+    error: &CallError,
+    backoff: &mut Backoff,
+) -> Duration {
     let wait = backoff.next(error.retry_after(), random());
     if error.is_transient() || session.check(error) {
         return wait;
     }
     if let CallError::Refused { status, .. } = error {
         if backoff.failures() == 1 {
-            context.observe(Event::Warning { message: format!("a claim was refused: {error}") });
+            context.observe(&Event::Warning {
+                message: format!("a claim was refused: {error}"),
+            });
         }
         if backoff.failures() >= MAX_REFUSALS {
             session.finish(SessionEnd::Refused("hand out jobs", *status));

@@ -5,7 +5,10 @@ use secrecy::ExposeSecret;
 fn configure(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let line = ["hybrid-agent", "run"].iter().chain(flags);
     let matches = command().try_get_matches_from(line).unwrap();
-    let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
     let run = matches.subcommand_matches("run").unwrap();
     configuration(run, &environment).map_err(|error| match error {
         Error::Config(faults) => faults,
@@ -39,8 +42,15 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     assert_eq!(config.env_allow, ["A", "B"]);
     assert_eq!(config.tags["os"], "linux");
     assert_eq!(config.key.expose_secret(), "k");
-    assert_eq!(config.work_dir, Path::new("/home/x/.local/state/hybrid-agent/work"));
-    assert!(!config.environment.contains_key(OsStr::new("HYBRID_AGENT_KEY")));
+    assert_eq!(
+        config.work_dir,
+        Path::new("/home/x/.local/state/hybrid-agent/work")
+    );
+    assert!(
+        !config
+            .environment
+            .contains_key(OsStr::new("HYBRID_AGENT_KEY"))
+    );
 }
 
 #[test]
@@ -48,7 +58,16 @@ fn every_fault_of_every_source_is_listed_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("agent.toml");
     std::fs::write(&file, "urll = \"x\"\njobs = \"3\"\nkey = \"hush\"\n").unwrap();
-    let flags = ["--config", file.to_str().unwrap(), "--tags", "linux", "--stop-grace-seconds", "99", "--pool", "A B"];
+    let flags = [
+        "--config",
+        file.to_str().unwrap(),
+        "--tags",
+        "linux",
+        "--stop-grace-seconds",
+        "99",
+        "--pool",
+        "A B",
+    ];
     let faults = configure(&flags, &[("HYBRID_AGENT_LOG_LIMIT_MIB", "many")]).unwrap_err();
     let text = faults.join("\n");
     for part in [
@@ -72,10 +91,22 @@ fn a_key_file_named_by_a_flag_goes_before_the_variable() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key");
     std::fs::write(&file, "from-file\n").unwrap();
-    let flags = ["--url", "https://x", "--pool", "p", "--key-file", file.to_str().unwrap()];
+    let flags = [
+        "--url",
+        "https://x",
+        "--pool",
+        "p",
+        "--key-file",
+        file.to_str().unwrap(),
+    ];
     let config = configure(&flags, &[("HYBRID_AGENT_KEY", "from-variable")]).unwrap();
     assert_eq!(config.key.expose_secret(), "from-file");
-    assert!(configure(&["--key-file", "/no/such/file"], &[]).unwrap_err().join(" ").contains("key_file: /no/such/file"));
+    assert!(
+        configure(&["--key-file", "/no/such/file"], &[])
+            .unwrap_err()
+            .join(" ")
+            .contains("key_file: /no/such/file")
+    );
 }
 
 #[test]
@@ -85,6 +116,10 @@ fn the_help_is_consistent_and_the_documentation_lists_every_setting() {
     for setting in &SETTINGS {
         let flag = format!("`--{}`", setting.name.replace('_', "-"));
         assert!(docs.contains(&flag), "docs/agent.md does not list {flag}");
-        assert!(docs.contains(&format!("`{}`", variable(setting.name))), "{}", setting.name);
+        assert!(
+            docs.contains(&format!("`{}`", variable(setting.name))),
+            "{}",
+            setting.name
+        );
     }
 }

@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Nobody is asked to wait longer than this, whatever a `Retry-After` says.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// Why a call was not answered as hoped, by what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,9 @@ impl Client {
         if is_loopback(&url) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| Error::Client(chain(&error)))?;
+        let http = builder
+            .build()
+            .map_err(|error| Error::Client(chain(&error)))?;
         let base = base_of(&url);
         Ok(Self { base, http })
     }
@@ -90,7 +92,8 @@ impl Client {
         key: &SecretString,
         request: &RegisterRequest,
     ) -> Result<RegisterResponse, CallError> {
-        self.send(Method::POST, "/api/agents/register", key, Some(request)).await
+        self.send(Method::POST, "/api/agents/register", key, Some(request))
+            .await
     }
 
     /// A heartbeat, with a time limit of its own: an answer that comes late renews little.
@@ -102,7 +105,10 @@ impl Client {
         limit: Duration,
     ) -> Result<HeartbeatResponse, CallError> {
         let path = format!("/api/agents/{agent}/heartbeat");
-        let call = self.request(Method::POST, &path, token).json(request).timeout(limit);
+        let call = self
+            .request(Method::POST, &path, token)
+            .json(request)
+            .timeout(limit);
         read(call).await
     }
 
@@ -129,7 +135,8 @@ impl Client {
         token: &SecretString,
         request: &ClaimRequest,
     ) -> Result<ClaimResponse, CallError> {
-        self.send(Method::POST, "/api/queue/claim", token, Some(request)).await
+        self.send(Method::POST, "/api/queue/claim", token, Some(request))
+            .await
     }
 
     pub(crate) async fn start(
@@ -189,7 +196,9 @@ async fn read<T: DeserializeOwned>(call: RequestBuilder) -> Result<T, CallError>
     let body = read_body(response).await?;
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| {
-            CallError::Unreachable(format!("status {status} with an answer that is not understood: {error}"))
+            CallError::Unreachable(format!(
+                "status {status} with an answer that is not understood: {error}"
+            ))
         });
     }
     Err(refusal(status, retry_after, &body))
@@ -204,7 +213,9 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, CallError> {
                 body.extend_from_slice(&piece);
             }
             Ok(Some(_)) => {
-                return Err(CallError::Unreachable(format!("the answer has more than {MAX_BODY_BYTES} bytes")));
+                return Err(CallError::Unreachable(format!(
+                    "the answer has more than {MAX_BODY_BYTES} bytes"
+                )));
             }
             Err(error) => return Err(CallError::Unreachable(chain(&error.without_url()))),
         }
@@ -215,7 +226,10 @@ fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Ca
     match status.as_u16() {
         401 => CallError::Unauthorized,
         // 408, 425 and 429 say "later"; everything from 500 on says that it is not the agent's fault.
-        408 | 425 | 429 | 500.. => CallError::Busy { status: status.as_u16(), retry_after },
+        408 | 425 | 429 | 500.. => CallError::Busy {
+            status: status.as_u16(),
+            retry_after,
+        },
         code => {
             let detail = match serde_json::from_slice::<ProblemDetails>(body) {
                 Ok(problem) => format!("{} ({})", problem.detail, problem.code),
@@ -225,7 +239,10 @@ fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Ca
                 Err(_) => "no reason given".to_owned(),
             };
             let detail = detail.chars().take(300).collect();
-            CallError::Refused { status: code, detail }
+            CallError::Refused {
+                status: code,
+                detail,
+            }
         }
     }
 }
@@ -256,7 +273,11 @@ mod tests {
     #[test]
     fn statuses_are_told_apart_by_what_to_do() {
         let of = |code: u16| {
-            refusal(StatusCode::from_u16(code).unwrap_or_default(), Some(Duration::from_secs(3)), b"{}")
+            refusal(
+                StatusCode::from_u16(code).unwrap_or_default(),
+                Some(Duration::from_secs(3)),
+                b"{}",
+            )
         };
         assert_eq!(of(401), CallError::Unauthorized);
         for code in [408, 425, 429, 500, 502, 503] {

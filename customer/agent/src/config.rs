@@ -68,7 +68,12 @@ pub struct Config {
 
 impl Config {
     /// Defaults, with all directories in `directory` and the environment of this process.
-    pub fn new(url: impl Into<String>, pool: PoolName, key: SecretString, directory: &Path) -> Self {
+    pub fn new(
+        url: impl Into<String>,
+        pool: PoolName,
+        key: SecretString,
+        directory: &Path,
+    ) -> Self {
         Self {
             url: url.into(),
             pool,
@@ -80,7 +85,9 @@ impl Config {
             tags: Tags::new(),
             hostname: this_host(),
             env_allow: Vec::new(),
-            environment: std::env::vars_os().filter(|(name, _)| name != KEY_VARIABLE).collect(),
+            environment: std::env::vars_os()
+                .filter(|(name, _)| name != KEY_VARIABLE)
+                .collect(),
             logs_url_prefix: None,
             log_limit_bytes: 100 * 1024 * 1024,
             stop_grace: Duration::from_secs(10),
@@ -95,18 +102,30 @@ impl Config {
             faults.push(format!("url: {fault}"));
         }
         if self.key.expose_secret().trim().is_empty() {
-            faults.push(format!("key: is empty; set {KEY_VARIABLE} or name a key_file"));
+            faults.push(format!(
+                "key: is empty; set {KEY_VARIABLE} or name a key_file"
+            ));
         }
         if !(1..=MAX_JOBS).contains(&self.jobs) {
-            faults.push(format!("jobs: must be from 1 to {MAX_JOBS}, not {}", self.jobs));
+            faults.push(format!(
+                "jobs: must be from 1 to {MAX_JOBS}, not {}",
+                self.jobs
+            ));
         }
         let mut tag_faults = Vec::new();
         wire::check_tags(&mut tag_faults, "/tags", &self.tags);
-        faults.extend(tag_faults.into_iter().map(|fault| format!("tags: {}", fault.detail)));
+        faults.extend(
+            tag_faults
+                .into_iter()
+                .map(|fault| format!("tags: {}", fault.detail)),
+        );
         for name in &self.env_allow {
             if !crate::spec::is_variable_name(name) || name.starts_with("HYBRID_") {
                 let rule = "must be a variable's name and not begin with HYBRID_";
-                faults.push(format!("env_allow: `{}` {rule}", crate::event::harmless(name)));
+                faults.push(format!(
+                    "env_allow: `{}` {rule}",
+                    crate::event::harmless(name)
+                ));
             }
         }
         if let Some(prefix) = &self.logs_url_prefix
@@ -158,7 +177,10 @@ pub(crate) fn check_url(text: &str, insecure_http: bool) -> Result<Url, String> 
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 fn this_host() -> Option<ShortText> {
@@ -182,19 +204,41 @@ mod tests {
         config.logs_url_prefix = Some("ftp://logs".to_owned());
         config.log_limit_bytes = 0;
         let faults = config.faults();
-        let fields: Vec<_> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+        let fields: Vec<_> = faults
+            .iter()
+            .filter_map(|fault| fault.split(':').next())
+            .collect();
         let want = [
-            "url", "key", "jobs", "tags", "env_allow", "logs_url_prefix", "log_limit_bytes", "stop_grace_seconds",
+            "url",
+            "key",
+            "jobs",
+            "tags",
+            "env_allow",
+            "logs_url_prefix",
+            "log_limit_bytes",
+            "stop_grace_seconds",
         ];
         assert_eq!(fields, want);
     }
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for good in ["https://ci.example.com", "http://127.0.0.1:8080/", "http://[::1]:1", "http://localhost:9/x"] {
+        for good in [
+            "https://ci.example.com",
+            "http://127.0.0.1:8080/",
+            "http://[::1]:1",
+            "http://localhost:9/x",
+        ] {
             assert!(check_url(good, false).is_ok(), "{good}");
         }
-        for bad in ["http://ci.example.com", "https://u:p@x", "https://x?y", "x", "file:///x", "http://127.0.0.1.example.com"] {
+        for bad in [
+            "http://ci.example.com",
+            "https://u:p@x",
+            "https://x?y",
+            "x",
+            "file:///x",
+            "http://127.0.0.1.example.com",
+        ] {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }
         assert!(check_url("http://10.0.0.1", true).is_ok());
@@ -202,8 +246,17 @@ mod tests {
 
     #[test]
     fn the_key_is_not_in_the_environment_of_the_configuration() {
-        let config = Config::new("https://x", PoolName::parse("p").unwrap(), "k".into(), Path::new("/tmp"));
-        assert!(!config.environment.contains_key(std::ffi::OsStr::new(KEY_VARIABLE)));
+        let config = Config::new(
+            "https://x",
+            PoolName::parse("p").unwrap(),
+            "k".into(),
+            Path::new("/tmp"),
+        );
+        assert!(
+            !config
+                .environment
+                .contains_key(std::ffi::OsStr::new(KEY_VARIABLE))
+        );
         assert!(!DEFAULT_ENV_ALLOW.contains(&KEY_VARIABLE));
     }
 }

@@ -35,13 +35,20 @@ struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("outbox", &self.outbox).finish_non_exhaustive()
+        f.debug_struct("Inner")
+            .field("outbox", &self.outbox)
+            .finish_non_exhaustive()
     }
 }
 
 impl Delivery {
     /// Delivers from that outbox; `contact` is notified when the control plane answers again after an outage.
-    pub(crate) fn new(outbox: Outbox, client: Client, observer: Arc<dyn Observer>, contact: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        outbox: Outbox,
+        client: Client,
+        observer: Arc<dyn Observer>,
+        contact: Arc<Notify>,
+    ) -> Self {
         let inner = Inner {
             outbox,
             client,
@@ -50,7 +57,10 @@ impl Delivery {
             undelivered: watch::channel(0).0,
             contact,
         };
-        Self { inner: Arc::new(inner), tasks: Mutex::default() }
+        Self {
+            inner: Arc::new(inner),
+            tasks: Mutex::default(),
+        }
     }
 
     /// Takes up what an earlier run left.
@@ -84,7 +94,10 @@ impl Delivery {
         };
         if let Some(fault) = fault {
             // It can still be delivered as long as this process lives.
-            let message = format!("the result of {} cannot be written to the outbox: {fault}", entry.job_id);
+            let message = format!(
+                "the result of {} cannot be written to the outbox: {fault}",
+                entry.job_id
+            );
             self.inner.warn(message);
         }
         self.send(entry);
@@ -107,7 +120,9 @@ impl Delivery {
             let (kept, job_id) = (inner.clone(), entry.job_id.clone());
             let removed = tokio::task::spawn_blocking(move || kept.outbox.remove(&entry)).await;
             if let Ok(Err(error)) = removed {
-                inner.warn(format!("the delivered result of {job_id} cannot be removed from the outbox: {error}"));
+                inner.warn(format!(
+                    "the delivered result of {job_id} cannot be removed from the outbox: {error}"
+                ));
             }
             inner.undelivered.send_modify(|count| *count -= 1);
         });
@@ -124,7 +139,9 @@ impl Inner {
             let answer = {
                 // The semaphore is never closed.
                 let _call = self.calls.acquire().await;
-                self.client.complete(&token, &entry.job_id, &entry.result).await
+                self.client
+                    .complete(&token, &entry.job_id, &entry.result)
+                    .await
             };
             let error = match answer {
                 Ok(answer) => {
@@ -136,7 +153,9 @@ impl Inner {
             if error == CallError::Unauthorized {
                 unauthorized += 1;
             }
-            if !error.is_transient() && (error != CallError::Unauthorized || unauthorized >= MAX_UNAUTHORIZED) {
+            if !error.is_transient()
+                && (error != CallError::Unauthorized || unauthorized >= MAX_UNAUTHORIZED)
+            {
                 let (job, reason) = (entry.job(), error.to_string());
                 return self.observer.observe(&Event::Undeliverable { job, reason });
             }

@@ -25,10 +25,16 @@ impl Directories {
     /// Makes the directories, locks them, and removes what a killed agent left in them.
     pub(crate) fn prepare(config: &Config) -> Result<Self, Error> {
         let (state, work) = (absolute(&config.state_dir)?, absolute(&config.work_dir)?);
-        let locks = [lock_directory(&state, "state.lock")?, lock_directory(&work, "work.lock")?];
+        let locks = [
+            lock_directory(&state, "state.lock")?,
+            lock_directory(&work, "work.lock")?,
+        ];
         let jobs = work.join("jobs");
         if jobs.exists() {
-            remove_tree(&jobs).map_err(|source| Error::Directory { path: jobs.clone(), source })?;
+            remove_tree(&jobs).map_err(|source| Error::Directory {
+                path: jobs.clone(),
+                source,
+            })?;
         }
         let ready = Self {
             mirrors: work.join("mirrors"),
@@ -45,20 +51,30 @@ impl Directories {
 }
 
 fn make(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| Error::Directory {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| Error::Directory {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Steps and git run in directories of their own, where a relative path would mean something else.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|source| Error::Directory {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Steps and git run in directories of their own, where a relative path would mean something else.
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(path).map_err(|source| Error::Directory { path: path.to_owned(), source })
-}
-
 fn lock_directory(path: &Path, name: &str) -> Result<File, Error> {
     make(path)?;
-    let failed = |source| Error::Directory { path: path.to_owned(), source };
+    let failed = |source| Error::Directory {
+        path: path.to_owned(),
+        source,
+    };
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -68,7 +84,9 @@ fn lock_directory(path: &Path, name: &str) -> Result<File, Error> {
         .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            path: path.to_owned(),
+        }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
@@ -112,7 +130,10 @@ mod tests {
         let pool = PoolName::parse("p").unwrap();
         let config = Config::new("https://x", pool, "k".into(), root.path());
         let first = Directories::prepare(&config).unwrap();
-        assert!(matches!(Directories::prepare(&config), Err(Error::InUse { .. })));
+        assert!(matches!(
+            Directories::prepare(&config),
+            Err(Error::InUse { .. })
+        ));
         let left = first.jobs.join("job-1");
         fs::create_dir_all(left.join("deep")).unwrap();
         fs::write(left.join("deep/file"), "x").unwrap();
@@ -120,7 +141,10 @@ mod tests {
         drop(first);
         Directories::prepare(&config).unwrap();
         assert!(!left.exists());
-        let mode = fs::metadata(root.path().join("state/outbox")).unwrap().permissions().mode();
+        let mode = fs::metadata(root.path().join("state/outbox"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -19,7 +19,10 @@ pub(crate) type Secrets = BTreeMap<String, SecretString>;
 ///
 /// # Errors
 /// A message for the log that lists each secret that is not there, by its reference.
-pub(crate) fn resolve_secrets(spec: &JobSpec, environment: &BTreeMap<OsString, OsString>) -> Result<Secrets, String> {
+pub(crate) fn resolve_secrets(
+    spec: &JobSpec,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<Secrets, String> {
     let mut secrets = Secrets::new();
     let mut faults = Vec::new();
     for (name, reference) in &spec.secrets {
@@ -30,10 +33,17 @@ pub(crate) fn resolve_secrets(spec: &JobSpec, environment: &BTreeMap<OsString, O
             Err(fault) => faults.push(format!("secret {name} ({reference}): {fault}")),
         }
     }
-    if faults.is_empty() { Ok(secrets) } else { Err(faults.join("\n")) }
+    if faults.is_empty() {
+        Ok(secrets)
+    } else {
+        Err(faults.join("\n"))
+    }
 }
 
-fn resolve(reference: &SecretRef, environment: &BTreeMap<OsString, OsString>) -> Result<String, String> {
+fn resolve(
+    reference: &SecretRef,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<String, String> {
     let value = match reference {
         SecretRef::Env(name) => environment
             .get(OsStr::new(name))
@@ -41,7 +51,9 @@ fn resolve(reference: &SecretRef, environment: &BTreeMap<OsString, OsString>) ->
             .to_str()
             .ok_or("is not UTF-8")?
             .to_owned(),
-        SecretRef::File(path) => read_secret(path).map_err(|error| format!("cannot be read: {error}"))?,
+        SecretRef::File(path) => {
+            read_secret(path).map_err(|error| format!("cannot be read: {error}"))?
+        }
     };
     if value.is_empty() {
         return Err("is empty".to_owned());
@@ -61,7 +73,9 @@ fn read_secret(path: &str) -> std::io::Result<String> {
     let mut text = String::new();
     file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_SECRET_BYTES {
-        return Err(std::io::Error::other(format!("it has more than {MAX_SECRET_BYTES} bytes")));
+        return Err(std::io::Error::other(format!(
+            "it has more than {MAX_SECRET_BYTES} bytes"
+        )));
     }
     let bare = text.strip_suffix('\n').unwrap_or(&text);
     Ok(bare.strip_suffix('\r').unwrap_or(bare).to_owned())
@@ -76,7 +90,9 @@ pub(crate) fn step_environment(
 ) -> BTreeMap<OsString, OsString> {
     let mut environment = BTreeMap::new();
     environment.insert("PATH".into(), DEFAULT_PATH.into());
-    let allowed = DEFAULT_ENV_ALLOW.into_iter().chain(config.env_allow.iter().map(String::as_str));
+    let allowed = DEFAULT_ENV_ALLOW
+        .into_iter()
+        .chain(config.env_allow.iter().map(String::as_str));
     for name in allowed {
         if let Some(value) = config.environment.get(OsStr::new(name)) {
             environment.insert(name.into(), value.clone());
@@ -100,8 +116,15 @@ mod tests {
     use super::*;
 
     fn spec(secrets: &[(&str, SecretRef)]) -> JobSpec {
-        let secrets = secrets.iter().map(|(name, place)| ((*name).to_owned(), place.clone())).collect();
-        JobSpec { env: BTreeMap::new(), secrets, steps: Vec::new() }
+        let secrets = secrets
+            .iter()
+            .map(|(name, place)| ((*name).to_owned(), place.clone()))
+            .collect();
+        JobSpec {
+            env: BTreeMap::new(),
+            secrets,
+            steps: Vec::new(),
+        }
     }
 
     #[test]

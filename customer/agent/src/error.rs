@@ -38,7 +38,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// The HTTP client cannot be made.
-    #[error("cannot make an HTTP client: {0}. For https:// the machine needs its certificates (package ca-certificates)")]
+    #[error(
+        "cannot make an HTTP client: {0}. For https:// the machine needs its certificates (package ca-certificates)"
+    )]
     Client(String),
     /// The heartbeat's thread cannot be started, or ended by itself.
     #[error("the heartbeat's thread failed: {0}")]

@@ -135,27 +135,55 @@ impl Event {
     /// The event in one line for a terminal; nothing for events that are only of interest to programs.
     pub fn describe(&self) -> Option<String> {
         let text = match self {
-            Self::Registered { agent_id, pool } => format!("registered as {agent_id} in pool {pool}"),
-            Self::JobClaimed { job, job_type, git_repo, git_commit_sha } => {
-                let commit = git_commit_sha.as_str().get(..12).unwrap_or_default();
-                format!("{}: claimed `{job_type}` of {git_repo} at {commit}", named(job))
+            Self::Registered { agent_id, pool } => {
+                format!("registered as {agent_id} in pool {pool}")
             }
-            Self::JobStarted { job, log } => format!("{}: started, log in {}", named(job), log.display()),
-            Self::StepStarted { job, number, of, name } => {
+            Self::JobClaimed {
+                job,
+                job_type,
+                git_repo,
+                git_commit_sha,
+            } => {
+                let commit = git_commit_sha.as_str().get(..12).unwrap_or_default();
+                format!(
+                    "{}: claimed `{job_type}` of {git_repo} at {commit}",
+                    named(job)
+                )
+            }
+            Self::JobStarted { job, log } => {
+                format!("{}: started, log in {}", named(job), log.display())
+            }
+            Self::StepStarted {
+                job,
+                number,
+                of,
+                name,
+            } => {
                 format!("{}: step {number} of {of}: {name}", named(job))
             }
             Self::LogLine { .. } | Self::StepEnded { .. } => return None,
-            Self::JobEnded { job, exit_code, cause, duration, .. } => {
+            Self::JobEnded {
+                job,
+                exit_code,
+                cause,
+                duration,
+                ..
+            } => {
                 let seconds = duration.as_secs_f64();
                 match cause {
                     None => format!("{}: passed in {seconds:.1} s", named(job)),
                     Some(cause) => {
-                        format!("{}: {cause}, exit code {exit_code}, after {seconds:.1} s", named(job))
+                        format!(
+                            "{}: {cause}, exit code {exit_code}, after {seconds:.1} s",
+                            named(job)
+                        )
                     }
                 }
             }
             Self::JobAbandoned { job, reason } => format!("{}: abandoned: {reason}", named(job)),
-            Self::Delivered { job, status } => format!("{}: reported; it is {status} now", named(job)),
+            Self::Delivered { job, status } => {
+                format!("{}: reported; it is {status} now", named(job))
+            }
             Self::Undeliverable { job, reason } => {
                 format!("{}: its result is dropped: {reason}", named(job))
             }
@@ -181,7 +209,13 @@ fn named(job: &HeldJob) -> String {
 /// Text that cannot move a terminal's cursor, change its title or make it answer.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -193,6 +227,9 @@ mod tests {
     fn a_description_cannot_control_the_terminal() {
         let message = "a\u{1b}]0;title\u{7}b\nc".to_owned();
         let line = Event::Warning { message }.describe();
-        assert_eq!(line.as_deref(), Some("warning: a\u{fffd}]0;title\u{fffd}b\u{fffd}c"));
+        assert_eq!(
+            line.as_deref(),
+            Some("warning: a\u{fffd}]0;title\u{fffd}b\u{fffd}c")
+        );
     }
 }

@@ -67,13 +67,17 @@ impl Git {
     /// # Errors
     /// A message for the log.
     pub(crate) fn find(environment: &BTreeMap<OsString, OsString>) -> Result<Self, String> {
-        let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
+        let path = environment
+            .get(OsStr::new("PATH"))
+            .map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
         let program = find_program("git", path)
             .ok_or("there is no git on this machine; install it, or put it in the agent's PATH")?;
         let mut environment: BTreeMap<_, _> = environment
             .iter()
             .filter(|(name, _)| {
-                !REPOSITORY_VARIABLES.iter().any(|known| name.as_os_str() == OsStr::new(known))
+                !REPOSITORY_VARIABLES
+                    .iter()
+                    .any(|known| name.as_os_str() == OsStr::new(known))
                     && !name.to_string_lossy().starts_with("HYBRID_")
             })
             .map(|(name, value)| (name.clone(), value.clone()))
@@ -86,16 +90,31 @@ impl Git {
         ] {
             environment.insert(name.into(), value.into());
         }
-        Ok(Self { program, environment })
+        Ok(Self {
+            program,
+            environment,
+        })
     }
 
     /// Makes ssh fail instead of asking, unless the customer has a command of their own.
     pub(crate) async fn prepare_ssh(&mut self, limits: Limits<'_>) -> Result<(), Outcome> {
-        let own = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| self.environment.contains_key(OsStr::new(name)));
-        if own || self.try_run(limits, Output::Stdout, &["config", "--get", "core.sshCommand"]).await?.ok {
+        let own = ["GIT_SSH_COMMAND", "GIT_SSH"]
+            .iter()
+            .any(|name| self.environment.contains_key(OsStr::new(name)));
+        if own
+            || self
+                .try_run(
+                    limits,
+                    Output::Stdout,
+                    &["config", "--get", "core.sshCommand"],
+                )
+                .await?
+                .ok
+        {
             return Ok(());
         }
-        self.environment.insert("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into());
+        self.environment
+            .insert("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into());
         Ok(())
     }
 
@@ -118,7 +137,10 @@ impl Git {
             text.extend_from_slice(&piece[..piece.len().min(room)]);
         };
         match run(command, output, limits, &mut sink).await {
-            Ok(Ending::Exited(code)) => Ok(Answer { ok: code == 0, output: text }),
+            Ok(Ending::Exited(code)) => Ok(Answer {
+                ok: code == 0,
+                output: text,
+            }),
             Ok(Ending::TimedOut) => Err(Outcome::TimedOut("while git was at work".to_owned())),
             Ok(Ending::Stopped(reason)) => Err(Outcome::Stopped(reason)),
             Err(error) => Err(Outcome::AgentError(format!("git cannot be run: {error}"))),

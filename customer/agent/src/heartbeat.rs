@@ -38,11 +38,22 @@ impl Heartbeat {
         given_up: mpsc::UnboundedSender<Vec<HeldJob>>,
     ) -> Result<Self, Error> {
         let failed = |error: std::io::Error| Error::Heartbeat(error.to_string());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         // Connections belong to the runtime that they were made on.
         let client = Client::new(&context.config.url, context.config.insecure_http)?;
         let (quit, mut quits) = watch::channel(false);
-        let mut pulse = Pulse { context, session, client, given_up, in_contact: true, refusals: 0, meter: Arc::default() };
+        let mut pulse = Pulse {
+            context,
+            session,
+            client,
+            given_up,
+            in_contact: true,
+            refusals: 0,
+            meter: Arc::default(),
+        };
         let thread = std::thread::Builder::new()
             .name("heartbeat".to_owned())
             .spawn(move || {
@@ -116,7 +127,8 @@ impl Pulse {
             wait = match answer {
                 Ok(answer) => {
                     self.heard(sent, &request.jobs, &answer);
-                    Duration::from_secs(u64::from(answer.next_heartbeat_seconds)).clamp(Duration::from_millis(500), most)
+                    Duration::from_secs(u64::from(answer.next_heartbeat_seconds))
+                        .clamp(Duration::from_millis(500), most)
                 }
                 Err(error) => {
                     if self.refused(&error) {
@@ -124,7 +136,9 @@ impl Pulse {
                         std::future::pending::<()>().await;
                     }
                     // A longer wait than a heartbeat's would cost the jobs that the control plane asks for patience with.
-                    error.retry_after().map_or(jittered(RETRY, random()), |asked| asked.min(most))
+                    error
+                        .retry_after()
+                        .map_or(jittered(RETRY, random()), |asked| asked.min(most))
                 }
             };
         }
@@ -141,9 +155,9 @@ impl Pulse {
 
     fn request(&self, load: Load) -> HeartbeatRequest {
         HeartbeatRequest {
-            cpu_percent: load.cpu_percent,
-            memory_percent: load.memory_percent,
-            disk_percent: load.disk_percent,
+            cpu_percent: load.cpu,
+            memory_percent: load.memory,
+            disk_percent: load.disk,
             uptime_seconds: self.context.started.elapsed().as_secs(),
             jobs: self.session.holdings.list(),
         }
@@ -155,7 +169,10 @@ impl Pulse {
         for job in &answer.dropped {
             if holdings.dropped(job) {
                 let reason = "it went to another agent while there was no contact".to_owned();
-                self.context.observe(Event::JobAbandoned { job: job.clone(), reason });
+                self.context.observe(&Event::JobAbandoned {
+                    job: job.clone(),
+                    reason,
+                });
             }
         }
         holdings.renew(sent);
@@ -175,7 +192,7 @@ impl Pulse {
         self.refusals = 0;
         if !self.in_contact {
             self.in_contact = true;
-            self.context.observe(Event::ContactRestored);
+            self.context.observe(&Event::ContactRestored);
             self.context.contact.notify_waiters();
         }
     }
@@ -184,7 +201,9 @@ impl Pulse {
     fn refused(&mut self, error: &CallError) -> bool {
         if self.in_contact && error.is_transient() {
             self.in_contact = false;
-            self.context.observe(Event::Outage { reason: format!("heartbeat: {error}") });
+            self.context.observe(&Event::Outage {
+                reason: format!("heartbeat: {error}"),
+            });
         }
         match error {
             CallError::Unreachable(_) | CallError::Busy { .. } => false,
@@ -193,14 +212,17 @@ impl Pulse {
                 self.session.finish(SessionEnd::Over);
                 true
             }
-            CallError::Refused { status: 409 | 410, .. } => {
+            CallError::Refused {
+                status: 409 | 410, ..
+            } => {
                 self.session.finish(SessionEnd::Terminated);
                 true
             }
             CallError::Refused { status, .. } => {
                 self.refusals += 1;
                 if self.refusals >= MAX_REFUSALS {
-                    self.session.finish(SessionEnd::Refused("take heartbeats", *status));
+                    self.session
+                        .finish(SessionEnd::Refused("take heartbeats", *status));
                 }
                 self.refusals >= MAX_REFUSALS
             }

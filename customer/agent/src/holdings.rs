@@ -71,7 +71,10 @@ pub(crate) struct Control {
 
 impl Holdings {
     pub(crate) fn new(lease: Lease) -> Self {
-        Self { lease, jobs: Mutex::default() }
+        Self {
+            lease,
+            jobs: Mutex::default(),
+        }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
@@ -82,9 +85,18 @@ impl Holdings {
     pub(crate) fn add(self: &Arc<Self>, job: HeldJob) -> Control {
         let (stop, receiver) = watch::channel(None);
         let slot = Arc::new(ProcessSlot::default());
-        let entry = Entry { stop, slot: slot.clone(), given_up: false };
+        let entry = Entry {
+            stop,
+            slot: slot.clone(),
+            given_up: false,
+        };
         lock(&self.jobs).insert(job.clone(), entry);
-        Control { job, stop: receiver, slot, holdings: self.clone() }
+        Control {
+            job,
+            stop: receiver,
+            slot,
+            holdings: self.clone(),
+        }
     }
 
     /// What a heartbeat says that the agent holds.
@@ -212,7 +224,11 @@ mod tests {
         let holdings = holdings(Duration::ZERO);
         let control = holdings.add(job('A'));
         assert_eq!(control.finish(), Verdict::Stopped(Stop::LeaseOver));
-        assert_eq!(holdings.list(), [job('A')], "it is named until there is contact");
+        assert_eq!(
+            holdings.list(),
+            [job('A')],
+            "it is named until there is contact"
+        );
         assert_eq!(holdings.take_given_up(&[job('A')]), [job('A')]);
         assert!(holdings.list().is_empty());
     }
@@ -220,7 +236,10 @@ mod tests {
     #[test]
     fn a_job_given_up_that_is_dropped_is_not_reported_at_all() {
         let holdings = holdings(Duration::ZERO);
-        assert_eq!(holdings.add(job('A')).finish(), Verdict::Stopped(Stop::LeaseOver));
+        assert_eq!(
+            holdings.add(job('A')).finish(),
+            Verdict::Stopped(Stop::LeaseOver)
+        );
         assert!(holdings.dropped(&job('A')));
         assert!(holdings.take_given_up(&[job('A')]).is_empty());
     }

@@ -3,6 +3,7 @@
 use crate::agent::Context;
 use crate::backoff::{Backoff, random};
 use crate::checkout::Checkout;
+use crate::client::CallError;
 use crate::config::{Config, logs_url};
 use crate::directories::remove_tree;
 use crate::environment::Secrets;
@@ -45,29 +46,51 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// Hides a job's secrets, and what the agent itself keeps secret.
-pub(crate) fn secrets_redactor(config: &Config, token: &SecretString, secrets: &Secrets) -> Redactor {
+pub(crate) fn secrets_redactor(
+    config: &Config,
+    token: &SecretString,
+    secrets: &Secrets,
+) -> Redactor {
     let own = [config.key.expose_secret(), token.expose_secret()];
-    Redactor::new(own.into_iter().chain(secrets.values().map(ExposeSecret::expose_secret)))
+    Redactor::new(
+        own.into_iter()
+            .chain(secrets.values().map(ExposeSecret::expose_secret)),
+    )
 }
 
 /// Starts, runs and reports a job that was claimed by a call sent at that moment.
-pub(crate) async fn run_job(context: Arc<Context>, session: Arc<Session>, job: Job, control: Control, claimed: Moment) {
+pub(crate) async fn run_job(
+    context: Arc<Context>,
+    session: Arc<Session>,
+    job: Job,
+    control: Control,
+    claimed: Moment,
+) {
     let started = Instant::now();
     let held = control.job.clone();
     let cancelled = match start(&context, &session, &control, claimed).await {
         Ok(job) => job.cancel_requested,
         Err(reason) => {
             control.forget();
-            return context.observe(Event::JobAbandoned { job: held, reason });
+            return context.observe(&Event::JobAbandoned { job: held, reason });
         }
     };
     let redactor = secrets_redactor(&context.config, &session.token, &Secrets::new());
     let limit = context.config.log_limit_bytes;
     let directory = &context.directories.logs;
-    let log = JobLog::create(directory, held.clone(), limit, redactor, context.observer.clone());
+    let log = JobLog::create(
+        directory,
+        held.clone(),
+        limit,
+        redactor,
+        context.observer.clone(),
+    );
     let (outcome, log) = match log {
         Ok(mut log) => {
-            context.observe(Event::JobStarted { job: held, log: log.path().to_owned() });
+            context.observe(&Event::JobStarted {
+                job: held,
+                log: log.path().to_owned(),
+            });
             let outcome = if cancelled {
                 Err(Outcome::Stopped(Stop::Cancelled))
             } else {
@@ -81,13 +104,28 @@ pub(crate) async fn run_job(context: Arc<Context>, session: Arc<Session>, job: J
             (Err(Outcome::AgentError(message)), None)
         }
     };
-    report(&context, &session, &control, outcome, log, started.elapsed()).await;
+    report(
+        &context,
+        &session,
+        &control,
+        outcome,
+        log,
+        started.elapsed(),
+    )
+    .await;
 }
 
 /// Gets the control plane's word that the job runs now. A job that has not got it in time is somebody else's.
-async fn start(context: &Context, session: &Session, control: &Control, claimed: Moment) -> Result<Job, String> {
+async fn start(
+    context: &Context,
+    session: &Session,
+    control: &Control,
+    claimed: Moment,
+) -> Result<Job, String> {
     let last = claimed.plus(session.start_within);
-    let request = StartRequest { attempt: control.job.attempt };
+    let request = StartRequest {
+        attempt: control.job.attempt,
+    };
     let mut backoff = Backoff::default();
     let mut stop = control.stop.clone();
     loop {
@@ -99,12 +137,20 @@ async fn start(context: &Context, session: &Session, control: &Control, claimed:
         if left.is_zero() {
             return Err("it could not be started in time".to_owned());
         }
-        let error = match context.client.start(&session.token, &control.job.job_id, &request).await {
+        let error = match context
+            .client
+            .start(&session.token, &control.job.job_id, &request)
+            .await
+        {
             Ok(answer) => return Ok(answer.job),
             Err(error) => error,
         };
-        if !error.is_transient() {
-            session.check(&error);
+        // A credential may be refused for a moment when the session is new.
+        let is_final = match error {
+            CallError::Unauthorized => session.check(&error),
+            _ => !error.is_transient(),
+        };
+        if is_final {
             return Err(format!("its start was refused: {error}"));
         }
         let wait = backoff.next(error.retry_after(), random()).min(left);
@@ -138,7 +184,10 @@ async fn execute(
     ));
     let mut git = Git::find(&context.config.environment).map_err(Outcome::AgentError)?;
     git.prepare_ssh(limits).await?;
-    let target = context.directories.jobs.join(format!("{}-{}", job.job_id, control.job.attempt));
+    let target = context
+        .directories
+        .jobs
+        .join(format!("{}-{}", job.job_id, control.job.attempt));
     let checkout = Checkout {
         git: &git,
         limits,
@@ -156,8 +205,9 @@ async fn execute(
     let outcome = async {
         checkout.make(&context.mirrors, control, log).await?;
         let text = checkout.read_spec().await?;
-        let spec = Spec::parse(&text)
-            .map_err(|error| Outcome::AgentError(format!("{SPEC_FILE} cannot be used:\n{error}")))?;
+        let spec = Spec::parse(&text).map_err(|error| {
+            Outcome::AgentError(format!("{SPEC_FILE} cannot be used:\n{error}"))
+        })?;
         let Some(spec) = spec.job(&job.job_type) else {
             let known: Vec<_> = spec.jobs.keys().map(wire::JobType::as_str).collect();
             return Err(Outcome::AgentError(format!(
@@ -169,9 +219,14 @@ async fn execute(
         run_steps(&around, spec, &target, limits, log).await
     }
     .await;
-    let removed = tokio::task::spawn_blocking(move || remove_tree(&target).map_err(|error| (target, error))).await;
+    let removed =
+        tokio::task::spawn_blocking(move || remove_tree(&target).map_err(|error| (target, error)))
+            .await;
     if let Ok(Err((target, error))) = removed {
-        context.warn(format!("the working directory {} cannot be removed: {error}", target.display()));
+        context.warn(format!(
+            "the working directory {} cannot be removed: {error}",
+            target.display()
+        ));
     }
     outcome
 }
@@ -197,7 +252,10 @@ async fn report(
         }
         Err(Outcome::Exited(code)) => (*code, Some(Cause::ExitCode)),
         Err(Outcome::TimedOut(place)) => {
-            note(&format!("timed out after {:.1} s {place}", duration.as_secs_f64()));
+            note(&format!(
+                "timed out after {:.1} s {place}",
+                duration.as_secs_f64()
+            ));
             (124, Some(Cause::Timeout))
         }
         Err(Outcome::AgentError(message)) => {
@@ -214,7 +272,10 @@ async fn report(
         }
     };
     if let Some(error) = log.as_mut().and_then(JobLog::take_fault) {
-        context.warn(format!("the log of {} is not complete: {error}", control.job.job_id));
+        context.warn(format!(
+            "the log of {} is not complete: {error}",
+            control.job.job_id
+        ));
     }
     let job = control.job.clone();
     // Asked last: from here to the outbox nothing waits for anything.
@@ -223,36 +284,64 @@ async fn report(
         Verdict::Stopped(Stop::LeaseOver) => (137, Some(Cause::AgentLost), false),
         Verdict::Stopped(reason) => {
             let reason = abandoned(reason).to_owned();
-            return context.observe(Event::JobAbandoned { job, reason });
+            return context.observe(&Event::JobAbandoned { job, reason });
         }
     };
     let (path, tail) = log.map_or_else(Default::default, |log| (log.path().to_owned(), log.tail()));
     if reported {
         let result = result(context, control, (exit_code, cause), duration);
-        context.delivery.submit(entry(context, session, control.job.job_id.clone(), result)).await;
+        context
+            .delivery
+            .submit(entry(context, session, control.job.job_id.clone(), result))
+            .await;
     }
-    context.observe(Event::JobEnded { job, exit_code, cause, duration, log: path, tail });
+    context.observe(&Event::JobEnded {
+        job,
+        exit_code,
+        cause,
+        duration,
+        log: path,
+        tail,
+    });
 }
 
 /// What is reported of an attempt.
-fn result(context: &Context, control: &Control, end: (i32, Option<Cause>), duration: Duration) -> CompleteRequest {
+fn result(
+    context: &Context,
+    control: &Control,
+    end: (i32, Option<Cause>),
+    duration: Duration,
+) -> CompleteRequest {
     let prefix = context.config.logs_url_prefix.as_ref();
     CompleteRequest {
         attempt: control.job.attempt,
         exit_code: end.0,
         duration_seconds: (duration.as_secs_f64() * 1000.0).round() / 1000.0,
         cause: end.1,
-        logs_url: prefix.and_then(|prefix| LogsUrl::parse(&logs_url(prefix, &JobLog::file_name(&control.job))).ok()),
+        logs_url: prefix.and_then(|prefix| {
+            LogsUrl::parse(&logs_url(prefix, &JobLog::file_name(&control.job))).ok()
+        }),
     }
 }
 
 /// What is reported of an attempt that was given up because the lease ended.
 pub(crate) fn given_up(attempt: u32) -> CompleteRequest {
-    CompleteRequest { attempt, exit_code: 137, duration_seconds: 0.0, cause: Some(Cause::AgentLost), logs_url: None }
+    CompleteRequest {
+        attempt,
+        exit_code: 137,
+        duration_seconds: 0.0,
+        cause: Some(Cause::AgentLost),
+        logs_url: None,
+    }
 }
 
 /// A result as the outbox keeps it.
-pub(crate) fn entry(context: &Context, session: &Session, job_id: wire::JobId, result: CompleteRequest) -> Entry {
+pub(crate) fn entry(
+    context: &Context,
+    session: &Session,
+    job_id: wire::JobId,
+    result: CompleteRequest,
+) -> Entry {
     Entry {
         url: context.base_url.clone(),
         agent_id: session.agent_id.clone(),
@@ -266,7 +355,9 @@ fn abandoned(reason: Stop) -> &'static str {
     match reason {
         Stop::Cancelled => "it was cancelled",
         Stop::Shutdown => "the agent was told to stop at once; the job goes to another agent",
-        Stop::LeaseOver => "no contact with the control plane for as long as a lease lasts; the job goes to another agent",
+        Stop::LeaseOver => {
+            "no contact with the control plane for as long as a lease lasts; the job goes to another agent"
+        }
         Stop::Dropped => "the control plane has given the job to another agent",
         Stop::SessionOver => "the agent's session is over; the job goes to another agent",
     }

@@ -46,7 +46,12 @@ impl JobLog {
         observer: Arc<dyn Observer>,
     ) -> io::Result<Self> {
         let path = directory.join(Self::file_name(&job));
-        let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(Self {
             job,
             path,
@@ -135,8 +140,12 @@ impl JobLog {
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
-        self.tail.push_back(line.chars().take(TAIL_LINE_CHARS).collect());
-        self.observer.observe(&Event::LogLine { job: self.job.clone(), line });
+        self.tail
+            .push_back(line.chars().take(TAIL_LINE_CHARS).collect());
+        self.observer.observe(&Event::LogLine {
+            job: self.job.clone(),
+            line,
+        });
         bytes.clear();
         self.line = bytes;
     }
@@ -149,7 +158,9 @@ impl JobLog {
         let size = (line.len() + text.len() + 1) as u64;
         if size > self.bytes_left {
             self.is_full = true;
-            line.extend_from_slice(b"[hybrid-agent] the log is full (log_limit_mib); the rest is left out");
+            line.extend_from_slice(
+                b"[hybrid-agent] the log is full (log_limit_mib); the rest is left out",
+            );
         } else {
             self.bytes_left -= size;
             line.extend_from_slice(text);
@@ -165,7 +176,9 @@ impl JobLog {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -201,7 +214,14 @@ mod tests {
             log.output(piece.as_bytes());
         }
         log.note("a note\nof two lines");
-        let want = ["one", "two", "", "last", "[hybrid-agent] a note", "[hybrid-agent] of two lines"];
+        let want = [
+            "one",
+            "two",
+            "",
+            "last",
+            "[hybrid-agent] a note",
+            "[hybrid-agent] of two lines",
+        ];
         assert_eq!(texts(&log), want);
         assert_eq!(log.tail(), want);
     }

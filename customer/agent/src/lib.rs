@@ -29,6 +29,7 @@ mod outbox;
 mod process;
 mod redact;
 mod session;
+mod settings;
 mod shutdown;
 pub mod spec;
 mod steps;

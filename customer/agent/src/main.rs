@@ -22,14 +22,21 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: &clap::ArgMatches) -> anyhow::Result<u8> {
-    // Jobs run as the same user: without this they could read the key out of /proc/<agent>/environ.
+    // Jobs run as the same user: without this they could read the key out of /proc/<agent>/environ. Where it is not
+    // allowed the agent works all the same.
     #[cfg(target_os = "linux")]
-    nix::sys::prctl::set_dumpable(false)?;
+    let _ = nix::sys::prctl::set_dumpable(false);
     let config = cli::configuration(arguments, &std::env::vars_os().collect())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let exit = runtime.block_on(async {
         let (handle, shutdown) = shutdown();
-        tokio::spawn(obey_signals(handle, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
+        tokio::spawn(obey_signals(
+            handle,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ));
         anyhow::Ok(run(config, shutdown, terminal::show).await?)
     })?;
     runtime.shutdown_background();
@@ -37,11 +44,19 @@ fn start(arguments: &clap::ArgMatches) -> anyhow::Result<u8> {
 }
 
 /// The first signal drains, the second stops.
-async fn obey_signals(handle: ShutdownHandle, mut term: tokio::signal::unix::Signal, mut int: tokio::signal::unix::Signal) {
+async fn obey_signals(
+    handle: ShutdownHandle,
+    mut term: tokio::signal::unix::Signal,
+    mut int: tokio::signal::unix::Signal,
+) {
     let mut count = 0;
     loop {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         count += 1;
-        if count == 1 { handle.drain() } else { handle.stop() }
+        if count == 1 {
+            handle.drain();
+        } else {
+            handle.stop();
+        }
     }
 }

@@ -32,7 +32,10 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn job(&self) -> HeldJob {
-        HeldJob { job_id: self.job_id.clone(), attempt: self.result.attempt }
+        HeldJob {
+            job_id: self.job_id.clone(),
+            attempt: self.result.attempt,
+        }
     }
 
     fn file_name(&self) -> String {
@@ -42,7 +45,10 @@ impl Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("job", &self.job()).field("result", &self.result).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("job", &self.job())
+            .field("result", &self.result)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,10 +68,13 @@ impl Outbox {
     pub(crate) fn put(&self, entry: &Entry) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(entry).map_err(io::Error::other)?;
         // Made with mode 0600.
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.directory)?;
         file.write_all(&text)?;
         file.as_file().sync_all()?;
-        file.persist(self.directory.join(entry.file_name())).map_err(|error| error.error)?;
+        file.persist(self.directory.join(entry.file_name()))
+            .map_err(|error| error.error)?;
         self.sync()
     }
 
@@ -84,11 +93,18 @@ impl Outbox {
         let mut warnings = Vec::new();
         for file in fs::read_dir(&self.directory)?.take(MAX_ENTRIES) {
             let path = file?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if name.starts_with(".new-") {
                 // The agent was killed while it wrote this one; no job waits for it.
                 fs::remove_file(&path)?;
-            } else if path.extension().is_some_and(|extension| extension == "json") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 match read_entry(&path) {
                     Ok(entry) => entries.push(entry),
                     Err(error) => {
@@ -112,11 +128,14 @@ impl Outbox {
 
 fn read_entry(path: &Path) -> io::Result<Entry> {
     if fs::metadata(path)?.len() > MAX_ENTRY_BYTES {
-        return Err(io::Error::other(format!("it has more than {MAX_ENTRY_BYTES} bytes")));
+        return Err(io::Error::other(format!(
+            "it has more than {MAX_ENTRY_BYTES} bytes"
+        )));
     }
     // The position in the file says enough; the text of the error could repeat a token.
-    serde_json::from_slice(&fs::read(path)?)
-        .map_err(|error| io::Error::other(format!("line {}, column {}", error.line(), error.column())))
+    serde_json::from_slice(&fs::read(path)?).map_err(|error| {
+        io::Error::other(format!("line {}, column {}", error.line(), error.column()))
+    })
 }
 
 #[cfg(test)]
@@ -131,7 +150,13 @@ mod tests {
             agent_id: AgentId::parse("agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE").unwrap(),
             session_token: "token".into(),
             job_id: JobId::parse("job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE").unwrap(),
-            result: CompleteRequest { attempt: 2, exit_code: 0, duration_seconds: 1.5, cause: None, logs_url: None },
+            result: CompleteRequest {
+                attempt: 2,
+                exit_code: 0,
+                duration_seconds: 1.5,
+                cause: None,
+                logs_url: None,
+            },
         }
     }
 
@@ -141,7 +166,10 @@ mod tests {
         let outbox = Outbox::new(directory.path().to_owned());
         outbox.put(&entry()).unwrap();
         let file = directory.path().join(entry().file_name());
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let (entries, warnings) = Outbox::new(directory.path().to_owned()).load().unwrap();
         assert_eq!((entries.len(), warnings.len()), (1, 0));
         assert_eq!(entries[0].result, entry().result);
@@ -155,7 +183,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let outbox = Outbox::new(directory.path().to_owned());
         outbox.put(&entry()).unwrap();
-        fs::write(directory.path().join("bad.json"), "{\"session_token\":\"hush").unwrap();
+        fs::write(
+            directory.path().join("bad.json"),
+            "{\"session_token\":\"hush",
+        )
+        .unwrap();
         fs::write(directory.path().join(".new-abc"), "{").unwrap();
         let (entries, warnings) = outbox.load().unwrap();
         assert_eq!((entries.len(), warnings.len()), (1, 1));

@@ -45,7 +45,10 @@ impl ProcessSlot {
     /// Tells the group's guard how long it may go on.
     pub(crate) fn renew(&self, lease: &Lease) {
         let left = Moment::now().until(lease.kill_at());
-        if let Some(Group { guard: Some(guard), .. }) = lock(&self.0).as_mut() {
+        if let Some(Group {
+            guard: Some(guard), ..
+        }) = lock(&self.0).as_mut()
+        {
             // A full pipe means a guard that has been stopped together with its job; it will read this when it goes on.
             let _ = guard.write_all(format!("{:.3}\n", left.as_secs_f64()).as_bytes());
         }
@@ -111,14 +114,21 @@ pub(crate) async fn run(
         Output::Both => Stdio::from(writer.try_clone()?),
         Output::Stdout => Stdio::null(),
     };
-    command.stdin(Stdio::null()).stdout(writer).stderr(stderr).process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(stderr)
+        .process_group(0);
     let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
     let leader = command.spawn()?;
     // The command holds the pipe's writing end; with it open the output would never end.
     drop(command);
     let group = Pid::from_raw(i32::try_from(leader.id()).map_err(io::Error::other)?);
     let (guard, guard_pipe) = spawn_guard(group, limits.lease);
-    limits.slot.fill(Group { id: group, guard: guard_pipe });
+    limits.slot.fill(Group {
+        id: group,
+        guard: guard_pipe,
+    });
     // The lease may have been renewed between the guard's start and its entry in the slot.
     limits.slot.renew(limits.lease);
     let ended = tokio::task::spawn_blocking(move || wait(leader));
@@ -201,7 +211,9 @@ fn grace(reason: Stop, limits: Limits<'_>) -> Duration {
     match reason {
         Stop::Cancelled => limits.grace,
         // What is left of the lease; nothing if it is over.
-        Stop::LeaseOver => Moment::now().until(limits.lease.kill_at()).min(limits.grace),
+        Stop::LeaseOver => Moment::now()
+            .until(limits.lease.kill_at())
+            .min(limits.grace),
         // Somebody else may be running the job at this moment, or is about to.
         Stop::Shutdown | Stop::Dropped | Stop::SessionOver => Duration::ZERO,
     }
@@ -226,7 +238,10 @@ fn wait(mut leader: Child) -> Child {
 }
 
 fn exit_code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1)
 }
 
 /// Starts the guard of a process group: a shell inside the group that kills it when the agent is gone, or has been
@@ -236,7 +251,8 @@ fn exit_code(status: ExitStatus) -> i32 {
 /// does the first half only.
 fn spawn_guard(group: Pid, lease: &Lease) -> (Option<Child>, Option<PipeWriter>) {
     const TIMED: &str = "trap '' TERM INT HUP; t=$1; while IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$2\"";
-    const UNTIMED: &str = "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$2\"";
+    const UNTIMED: &str =
+        "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$2\"";
     let (program, script) = match find_program("bash", DEFAULT_PATH.as_ref()) {
         Some(bash) => (bash, TIMED),
         None => ("sh".into(), UNTIMED),
@@ -251,7 +267,13 @@ fn spawn_guard(group: Pid, lease: &Lease) -> (Option<Child>, Option<PipeWriter>)
         return (None, None);
     }
     let spawned = Command::new(program)
-        .args(["-c", script, "hybrid-agent-guard", &format!("{left:.3}"), &group.to_string()])
+        .args([
+            "-c",
+            script,
+            "hybrid-agent-guard",
+            &format!("{left:.3}"),
+            &group.to_string(),
+        ])
         .env_clear()
         .env("PATH", DEFAULT_PATH)
         .current_dir("/")
@@ -268,7 +290,8 @@ fn spawn_guard(group: Pid, lease: &Lease) -> (Option<Child>, Option<PipeWriter>)
 }
 
 /// Where programs are looked for if nobody says where.
-pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The first file of that name that can be executed, in the directories of a `PATH`.
 pub(crate) fn find_program(name: &str, path: &OsStr) -> Option<std::path::PathBuf> {
@@ -277,7 +300,8 @@ pub(crate) fn find_program(name: &str, path: &OsStr) -> Option<std::path::PathBu
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
         .find(|file| {
-            file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+            file.metadata()
+                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         })
 }
 

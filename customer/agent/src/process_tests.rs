@@ -35,7 +35,7 @@ impl World {
     }
 }
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn is_alive(pid_file: &Path) -> bool {
     let pid = std::fs::read_to_string(pid_file).unwrap();
@@ -55,7 +55,9 @@ async fn dies(pid_file: &Path) {
 #[tokio::test]
 async fn output_and_errors_arrive_in_the_order_they_were_written() {
     let world = World::new(30);
-    let (ending, text) = world.run("echo a; echo b >&2; echo c; exit 7", LONG, LONG).await;
+    let (ending, text) = world
+        .run("echo a; echo b >&2; echo c; exit 7", LONG, LONG)
+        .await;
     assert_eq!((ending, text.as_str()), (Ending::Exited(7), "a\nb\nc\n"));
 }
 
@@ -80,37 +82,65 @@ async fn a_background_child_does_not_outlive_its_command() {
 async fn a_time_out_ends_grandchildren_that_ignore_sigterm() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pid");
-    let script = format!("trap '' TERM; (sleep 1000 & echo $! > {}; wait); sleep 1000", file.display());
+    let script = format!(
+        "trap '' TERM; (sleep 1000 & echo $! > {}; wait); sleep 1000",
+        file.display()
+    );
     let world = World::new(30);
-    let (ending, _) = world.run(&script, Duration::from_millis(500), Duration::from_millis(200)).await;
+    let (ending, _) = world
+        .run(&script, Duration::from_secs(2), Duration::from_millis(200))
+        .await;
     assert_eq!(ending, Ending::TimedOut);
     dies(&file).await;
+}
+
+/// Waits for a command to say that it has come so far.
+async fn exists(file: &Path) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !file.exists() {
+        assert!(Instant::now() < until, "the command has not begun");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
 async fn a_cancelled_command_may_clean_up_in_its_grace() {
     let world = World::new(30);
-    let script = "trap 'echo cleaned; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
-    world.stop.send_replace(None);
+    let directory = tempfile::tempdir().unwrap();
+    let ready = directory.path().join("ready");
+    let script = format!(
+        "trap 'echo cleaned; exit 3' TERM; > {}; while :; do sleep 0.01; done",
+        ready.display()
+    );
     let cancel = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        exists(&ready).await;
         world.stop.send_replace(Some(Stop::Cancelled));
     };
-    let ((ending, text), ()) = tokio::join!(world.run(script, LONG, LONG), cancel);
+    let ((ending, text), ()) = tokio::join!(world.run(&script, LONG, LONG), cancel);
     assert_eq!(ending, Ending::Stopped(Stop::Cancelled));
-    assert!(text.starts_with("ready\n") && text.ends_with("cleaned\n"), "{text}");
+    assert!(text.ends_with("cleaned\n"), "{text}");
 }
 
 #[tokio::test]
 async fn a_more_urgent_reason_ends_the_grace() {
     let world = World::new(30);
+    let directory = tempfile::tempdir().unwrap();
+    let (ready, asked) = (
+        directory.path().join("ready"),
+        directory.path().join("asked"),
+    );
+    let script = format!(
+        "trap '> {}' TERM; > {}; while :; do sleep 0.01; done",
+        asked.display(),
+        ready.display()
+    );
     let reasons = async {
+        exists(&ready).await;
         world.stop.send_replace(Some(Stop::Cancelled));
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        exists(&asked).await;
         world.stop.send_replace(Some(Stop::Dropped));
     };
-    let script = "trap '' TERM; while :; do sleep 0.01; done";
-    let ((ending, _), ()) = tokio::join!(world.run(script, LONG, LONG), reasons);
+    let ((ending, _), ()) = tokio::join!(world.run(&script, LONG, LONG), reasons);
     assert_eq!(ending, Ending::Stopped(Stop::Dropped));
 }
 

@@ -29,7 +29,10 @@ impl Redactor {
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles = BTreeSet::new();
         // White space alone is no secret, and hiding it would hide the log's own line ends.
-        for secret in secrets.into_iter().filter(|secret| !secret.trim().is_empty()) {
+        for secret in secrets
+            .into_iter()
+            .filter(|secret| !secret.trim().is_empty())
+        {
             needles.insert(secret.as_bytes());
             needles.insert(secret.trim().as_bytes());
             for line in secret.lines().map(str::trim) {
@@ -171,7 +174,11 @@ mod tests {
         ] {
             for cut in 0..=text.len() {
                 let (left, right) = text.as_bytes().split_at(cut);
-                assert_eq!(redact_in_pieces(&secrets, &[left, right]), want, "{text} at {cut}");
+                assert_eq!(
+                    redact_in_pieces(&secrets, &[left, right]),
+                    want,
+                    "{text} at {cut}"
+                );
             }
         }
     }

@@ -101,17 +101,22 @@ async fn register_for_ever(context: &Context) -> Result<Session, Error> {
         let error = match context.client.register(&config.key, &request).await {
             Ok(answer) => {
                 if backoff.failures() > 0 {
-                    context.observe(Event::ContactRestored);
+                    context.observe(&Event::ContactRestored);
                 }
                 return Ok(begin(&context.client, answer, sent).await);
             }
             Err(error) => error,
         };
         if !error.is_transient() {
-            return Err(Error::Refused { what: "register the agent", reason: error.to_string() });
+            return Err(Error::Refused {
+                what: "register the agent",
+                reason: error.to_string(),
+            });
         }
         if backoff.failures() == 0 {
-            context.observe(Event::Outage { reason: error.to_string() });
+            context.observe(&Event::Outage {
+                reason: error.to_string(),
+            });
         }
         tokio::time::sleep(backoff.next(error.retry_after(), random())).await;
     }
@@ -124,7 +129,9 @@ async fn begin(client: &Client, answer: wire::RegisterResponse, sent: Moment) ->
     let start_within = client
         .agent_config(&token, &answer.agent_id)
         .await
-        .map_or(Duration::from_secs(30), |config| Duration::from_secs(u64::from(config.start_within_seconds)));
+        .map_or(Duration::from_secs(30), |config| {
+            Duration::from_secs(u64::from(config.start_within_seconds))
+        });
     Session {
         agent_id: answer.agent_id,
         token,

@@ -63,7 +63,11 @@ impl Shutdown {
     /// Waits until the agent is asked to end at least that urgently.
     pub(crate) async fn reached(&self, least: Urgency) {
         let mut receiver = self.receiver.clone();
-        if receiver.wait_for(|urgency| *urgency >= least).await.is_err() {
+        if receiver
+            .wait_for(|urgency| *urgency >= least)
+            .await
+            .is_err()
+        {
             std::future::pending::<()>().await;
         }
     }

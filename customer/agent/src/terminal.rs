@@ -10,7 +10,12 @@ pub(crate) fn show(event: &Event) {
     if let Some(line) = event.describe() {
         print(&line);
     }
-    if let Event::JobEnded { cause: Some(_), tail, .. } = event {
+    if let Event::JobEnded {
+        cause: Some(_),
+        tail,
+        ..
+    } = event
+    {
         for line in tail {
             print(&format!("  | {}", harmless(line)));
         }
@@ -23,7 +28,9 @@ pub(crate) fn error(message: &str) {
 }
 
 fn print(line: &str) {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     // Nobody reads any more? The jobs go on.
     let _ = writeln!(std::io::stdout().lock(), "{now} {line}");
@@ -31,5 +38,13 @@ fn print(line: &str) {
 
 /// A log's line that cannot control the terminal.
 fn harmless(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    line.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }

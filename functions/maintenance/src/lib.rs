@@ -6,16 +6,17 @@
 
 mod report;
 mod roll_up;
+mod settings;
 mod sweep;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
 
 pub use report::{RollUpReport, Summary, SweepReport};
+pub use settings::{SettingsFault, store_from_env};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -77,12 +78,7 @@ impl Maintenance {
         summary
     }
 
-    async fn repeat<F: Future<Output = ()>>(
-        &self,
-        until: Timestamp,
-        every: Duration,
-        mut pass: impl FnMut() -> F,
-    ) {
+    async fn repeat(&self, until: Timestamp, every: Duration, mut pass: impl AsyncFnMut()) {
         let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
         loop {
             let started = self.now();
@@ -111,9 +107,12 @@ fn time_between(from: Timestamp, to: Timestamp) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
+/// What EventBridge sends.
+pub type Event = EventBridgeEvent;
+
 /// Serves one scheduled event. `deadline` is when Lambda ends the invocation.
 pub async fn handle_one(
-    _event: EventBridgeEvent,
+    _event: Event,
     maintenance: &Maintenance,
     deadline: Timestamp,
 ) -> Summary {

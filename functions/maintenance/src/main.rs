@@ -1,22 +1,20 @@
 //! Maintenance on Lambda.
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use maintenance::{Maintenance, handle_one};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use maintenance::{Event, Maintenance, handle_one, store_from_env};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::Store;
-use telemetry::{LogFormat, Meter, start_logs};
+use telemetry::{LogFormat, start_logs};
 use wire::Timestamp;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     start_logs(LogFormat::Json, "info");
-    let (client, tables) = maintenance::settings_from_env()?;
-    let store = Store::new(client, tables, Meter::default());
-    let maintenance = Maintenance::new(store, Arc::new(now), Arc::new(random));
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
+    let store = store_from_env().inspect_err(|fault| tracing::error!(%fault, "cannot start"))?;
+    let maintenance = &Maintenance::new(store, Arc::new(now), Arc::new(random));
+    run(service_fn(|event: LambdaEvent<Event>| async move {
         let deadline = at(Duration::from_millis(event.context.deadline));
-        Ok::<_, Error>(handle_one(event.payload, &maintenance, deadline).await)
+        Ok::<_, Error>(handle_one(event.payload, maintenance, deadline).await)
     }))
     .await
 }
@@ -30,5 +28,8 @@ fn at(since_1970: Duration) -> Timestamp {
 }
 
 fn random() -> [u8; 8] {
-    getrandom::u64().unwrap_or_default().to_le_bytes()
+    let mut bytes = [0; 8];
+    // Without them two writes could be taken for one another; Lambda starts a new process after this.
+    assert!(getrandom::fill(&mut bytes).is_ok(), "no random bytes");
+    bytes
 }

@@ -80,9 +80,9 @@ pub(crate) async fn enqueue_batch(
     let now = api.now();
     let count = u16::try_from(request.jobs.len()).unwrap_or(u16::MAX);
     let ids = NewId::batch(&api, &caller, key.as_ref(), now, count);
-    let jobs = request.jobs.iter().zip(ids).enumerate();
+    let jobs = request.jobs.into_iter().zip(ids).enumerate();
     let results: Vec<_> = stream::iter(jobs)
-        .map(|(place, (job, id))| enqueue_one(&api, &caller, place, job, id, now))
+        .map(|(place, (job, id))| enqueue_one(&api, &caller, (place, job), id, now))
         .buffered(AT_A_TIME)
         .collect()
         .await;
@@ -100,8 +100,7 @@ pub(crate) async fn enqueue_batch(
 async fn enqueue_one(
     api: &Api,
     caller: &Caller,
-    place: usize,
-    job: &RawValue,
+    (place, job): (usize, Box<RawValue>),
     id: NewId,
     now: Timestamp,
 ) -> BatchResult {

@@ -3,11 +3,12 @@
 use auth::{Api, Caller, OrProblem};
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::JobFilter;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
+use web::view::JobList;
 use web::{Listing, PageParams, Problem};
-use wire::{AgentId, Check, Job, JobStatus, PoolName};
+use wire::{AgentId, Check, JobStatus, PoolName};
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,15 +24,6 @@ pub(crate) struct Filters {
 }
 
 impl Check for Filters {}
-
-/// A page of jobs.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct JobList {
-    /// The jobs. A page may have fewer than `limit`, even none, and still not be the last.
-    jobs: Vec<Job>,
-    /// The cursor to the next page; null after the last.
-    next_cursor: Option<String>,
-}
 
 /// List jobs, newest first.
 ///
@@ -62,12 +54,6 @@ pub(crate) async fn list_jobs(
         .jobs(&filter, list.limit as usize, after.as_ref())
         .await
         .or_problem()?;
-    Ok(Json(JobList {
-        jobs: page
-            .jobs
-            .iter()
-            .map(|job| web::view::job(job, None))
-            .collect(),
-        next_cursor: list.next_cursor(caller.tenant(), page.next.as_ref()),
-    }))
+    let next_cursor = list.next_cursor(caller.tenant(), page.next.as_ref());
+    Ok(Json(JobList::new(&page.jobs, next_cursor)))
 }

@@ -4,7 +4,6 @@ use auth::{Api, Caller, OrProblem};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use store::DEADLINE_SHARDS;
 use utoipa::ToSchema;
 use web::Problem;
 use wire::JobStatus;
@@ -30,21 +29,15 @@ pub(crate) async fn requeue_expired(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<RequeueResponse>, Problem> {
-    let now = api.now();
-    let mut requeued_count = 0;
-    for shard in 0..DEADLINE_SHARDS {
-        let swept = api
-            .store
-            .sweep_shard(shard, now, || api.entropy.bytes())
-            .await
-            .or_problem()?;
-        requeued_count += swept
-            .moved
-            .iter()
-            .filter(|moved| {
-                moved.tenant == *caller.tenant() && moved.status == JobStatus::Queued
-            })
-            .count();
-    }
+    let swept = api
+        .store
+        .sweep_all(api.now(), || api.entropy.bytes())
+        .await
+        .or_problem()?;
+    let requeued_count = swept
+        .moved
+        .iter()
+        .filter(|moved| moved.tenant == *caller.tenant() && moved.status == JobStatus::Queued)
+        .count();
     Ok(Json(RequeueResponse { requeued_count }))
 }

@@ -7,6 +7,8 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::info::LicenseBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, ComponentsBuilder, ContentBuilder, HeaderBuilder, InfoBuilder, OpenApi,
     OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
@@ -38,6 +40,16 @@ const ERRORS: [(u16, &str); 10] = [
     (503, "Unavailable"),
 ];
 
+/// What the operations are about.
+const TAGS: [(&str, &str); 6] = [
+    ("queue", "Jobs: put in line, claimed, started, completed, cancelled, retried."),
+    ("agents", "Agents: registered, heard of, drained."),
+    ("pools", "Pools of agents, and how many agents they should have."),
+    ("dashboard", "What people look at: jobs with their history, the summary."),
+    ("deployments", "What was deployed where, and when."),
+    ("service", "The control plane itself. Anybody may ask."),
+];
+
 /// A document without operations.
 pub(crate) fn base(version: &str) -> OpenApi {
     let info = InfoBuilder::new()
@@ -53,8 +65,20 @@ pub(crate) fn base(version: &str) -> OpenApi {
                 .build(),
         ))
         .build();
+    let tags = TAGS.map(|(name, meaning)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(meaning))
+            .build()
+    });
+    let here = ServerBuilder::new()
+        .url("/")
+        .description(Some("The host that this document came from."))
+        .build();
     OpenApiBuilder::new()
         .info(info)
+        .servers(Some([here]))
+        .tags(Some(tags))
         .components(Some(components()))
         .build()
 }

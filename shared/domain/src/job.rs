@@ -4,13 +4,11 @@ mod transition;
 
 pub use transition::{JobChange, JobEvent, Loss, Transition, TransitionError, transition};
 
+use crate::timing::START_WITHIN_SECONDS;
 use wire::{
     AgentId, Cause, CommitSha, GitAuthor, GitRef, GitRepo, JobId, JobStatus, JobType, LogsUrl,
     PoolName, Priority, Tags, Timestamp,
 };
-
-/// How long a claimed job may wait for its start, in seconds. Then it goes back to the queue.
-pub const START_WITHIN_SECONDS: i64 = 30;
 
 /// How much longer than `timeout_seconds` a job may run before the control plane times it out itself, in seconds. The
 /// agent stops it at `timeout_seconds`, gives it 10 s to end, and reports; this is for agents that do not.

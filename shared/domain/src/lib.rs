@@ -1,6 +1,9 @@
 //! The rules of the product: jobs, agents, pools, deployments. Pure: no I/O, and the clock is an argument.
 
+pub mod agent;
 pub mod job;
+pub mod pool;
 pub mod statistics;
+pub mod timing;
 
 pub use wire::Timestamp;

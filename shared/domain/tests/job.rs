@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use domain::job::{
-    Holder, Job, JobEvent, JobSpec, JobState, Loss, MAX_LOSSES, START_WITHIN_SECONDS, Transition,
-    TransitionError, transition,
+    Holder, Job, JobEvent, JobSpec, JobState, Loss, MAX_LOSSES, Transition, TransitionError,
+    transition,
 };
+use domain::timing::START_WITHIN_SECONDS;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,7 +1,10 @@
 //! Calls to DynamoDB: capacity counted, items read into their structs, failed conditions told from errors.
 
+use crate::schema::TableKind;
 use crate::{Store, StoreError};
-use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -64,5 +67,53 @@ impl Store {
                 .and_then(ConsumedCapacity::capacity_units)
                 .unwrap_or_default(),
         );
+    }
+
+    /// The items of up to 100 keys, in any order, without those that do not exist.
+    pub(crate) async fn batch_get(
+        &self,
+        operation: &'static str,
+        table: TableKind,
+        mut wanted: Vec<Item>,
+    ) -> Result<Vec<Item>, StoreError> {
+        const MAX_ROUNDS: usize = 5;
+        let name = self.tables.name(table);
+        let mut items = Vec::with_capacity(wanted.len());
+        for _ in 0..MAX_ROUNDS {
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut wanted)))
+                .build()
+                .map_err(|error| StoreError::unreadable(operation, error))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(name, keys)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| StoreError::from_sdk(operation, &error))?;
+            self.count_read(operation, answer.consumed_capacity().first());
+            items.extend(
+                answer
+                    .responses
+                    .unwrap_or_default()
+                    .remove(name)
+                    .unwrap_or_default(),
+            );
+            let rest = answer.unprocessed_keys.unwrap_or_default().remove(name);
+            wanted = rest.map(|rest| rest.keys).unwrap_or_default();
+        }
+        if wanted.is_empty() {
+            Ok(items)
+        } else {
+            // A list with holes would pass for a whole one.
+            Err(StoreError::Busy {
+                operation,
+                reason: "a batch was not read whole".to_owned(),
+            })
+        }
     }
 }

@@ -211,11 +211,14 @@ impl Update {
             names.insert(format!("#s{place}"), name);
             values.insert(format!(":s{place}"), value);
         }
+        let mut removes = Vec::with_capacity(removed.len());
+        for (place, name) in removed.into_iter().enumerate() {
+            removes.push(format!("#r{place}"));
+            names.insert(format!("#r{place}"), (*name).to_owned());
+        }
         let mut expression = format!("SET {}", sets.join(", "));
-        for (place, name) in removed.iter().enumerate() {
-            expression.push_str(if place == 0 { " REMOVE " } else { ", " });
-            expression.push_str(&format!("#r{place}"));
-            names.insert(format!("#r{place}"), (**name).to_owned());
+        if !removes.is_empty() {
+            expression = format!("{expression} REMOVE {}", removes.join(", "));
         }
         Self {
             expression,

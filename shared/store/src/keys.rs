@@ -10,7 +10,7 @@ pub(crate) fn millis(at: Timestamp) -> String {
 }
 
 /// How many partitions the deadline indexes are spread over.
-pub(crate) const DEADLINE_SHARDS: u32 = 4;
+pub const DEADLINE_SHARDS: u32 = 4;
 
 /// A shard that belongs to the text: the same text, the same shard (FNV-1a).
 pub(crate) fn shard_of(text: &str, shards: u32) -> u32 {
@@ -84,8 +84,14 @@ impl TenantScope {
         self.key(format_args!("A#{agent}"))
     }
 
-    pub(crate) fn agents(&self) -> String {
-        self.key(format_args!("A"))
+    /// Agents that have a session.
+    pub(crate) fn live_agents(&self) -> String {
+        self.key(format_args!("A#LIVE"))
+    }
+
+    /// Agents that were lost or deregistered.
+    pub(crate) fn gone_agents(&self) -> String {
+        self.key(format_args!("A#GONE"))
     }
 
     pub(crate) fn pool(&self, pool: &PoolName) -> String {

@@ -4,18 +4,26 @@
 //! a [`TenantScope`] opens, and a scope comes from a verified credential, from a sweep of what is due, or from the
 //! creation of the tenant. So no caller can build another tenant's key.
 
+mod agents;
 mod call;
 mod client;
 mod credentials;
 mod error;
 mod jobs;
 mod keys;
+mod pools;
 mod schema;
 mod statistics;
+mod sweep;
+mod tenants;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod testing;
+mod update;
 
+pub use agents::{
+    AgentFilter, AgentOutcome, AgentPage, AgentPosition, DueAgent, LiveAgent, SweptAgent,
+};
 pub use client::{ClientFault, client_from_env};
 pub use credentials::{
     Creation, CredentialKind, KeyId, NewAgentKey, NewApiToken, NotAKeyId, Presented, Revocation,
@@ -26,8 +34,11 @@ pub use jobs::{
     ClaimOrder, ClaimWish, Claimed, Enqueued, JobFilter, JobOutcome, JobPage, JobPosition, NewJob,
     Returned, Swept,
 };
+pub use keys::DEADLINE_SHARDS;
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
 pub use statistics::{PoolQueues, Statistics};
+pub use sweep::SweptShard;
+pub use update::Outcome;
 
 use aws_sdk_dynamodb::Client;
 use telemetry::Meter;
@@ -39,6 +50,7 @@ pub struct Store {
     client: Client,
     tables: Tables,
     meter: Meter,
+    pools: pools::PoolMemory,
 }
 
 impl Store {
@@ -48,6 +60,7 @@ impl Store {
             client,
             tables,
             meter,
+            pools: pools::PoolMemory::default(),
         }
     }
 

@@ -25,7 +25,7 @@ pub enum TableKind {
 pub enum Projection {
     /// Nothing.
     KeysOnly,
-    /// These attributes. Each is only ever written together with the index's key, so that it costs no write of its own.
+    /// These attributes. Each changes with the index's key or seldom, so that it costs next to no writes of its own.
     Include(&'static [&'static str]),
 }
 
@@ -112,7 +112,13 @@ pub const TABLES: [TableSchema; 4] = [
         default_name: "agents",
         indexes: &[
             keys_only("deadline", "dpk", "dsk"),
-            keys_only("list", "lpk", "lsk"),
+            IndexSchema {
+                name: "list",
+                partition_key: "lpk",
+                sort_key: "lsk",
+                // They change seldom: with what somebody asks of an agent, and how busy it is.
+                projection: Projection::Include(&["pool", "directive", "degraded", "max_jobs"]),
+            },
         ],
         ttl_attribute: TTL,
     },

@@ -58,6 +58,25 @@ pub fn job(job: &Job, lease_expires_at: Option<Timestamp>) -> wire::Job {
     }
 }
 
+/// A page of jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct JobList {
+    /// The jobs. A page may have fewer than `limit`, even none, and still not be the last.
+    pub jobs: Vec<wire::Job>,
+    /// The cursor to the next page; null after the last.
+    pub next_cursor: Option<String>,
+}
+
+impl JobList {
+    /// A page with these jobs.
+    pub fn new(jobs: &[Job], next_cursor: Option<String>) -> Self {
+        Self {
+            jobs: jobs.iter().map(|found| job(found, None)).collect(),
+            next_cursor,
+        }
+    }
+}
+
 /// How one attempt of a job went.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Attempt {

@@ -22,7 +22,7 @@ pub trait Check {
 }
 
 /// Adds a fault unless `low <= value <= high`.
-pub fn check_range<T: PartialOrd + Display>(
+pub fn check_range<T: PartialOrd + Display + Copy>(
     faults: &mut Vec<Fault>,
     pointer: &str,
     value: T,

@@ -10,7 +10,14 @@ use wire::{Cause, HeldJob};
 fn agent(world: &World, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hybrid-agent"));
     command
-        .args(["run", "--url", &format!("http://{}", world.address), "--pool", "default", "--directory"])
+        .args([
+            "run",
+            "--url",
+            &format!("http://{}", world.address),
+            "--pool",
+            "default",
+            "--directory",
+        ])
         .arg(world.directory.path())
         .args(flags)
         .env("HYBRID_AGENT_KEY", KEY)
@@ -20,22 +27,33 @@ fn agent(world: &World, flags: &[&str]) -> Command {
 }
 
 fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
 async fn output(child: Child) -> Output {
-    tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
+        .await
+        .unwrap()
 }
 
 async fn written(file: &Path) -> String {
-    until("a file", || std::fs::read_to_string(file).ok().filter(|text| text.ends_with('\n'))).await
+    until("a file", || {
+        std::fs::read_to_string(file)
+            .ok()
+            .filter(|text| text.ends_with('\n'))
+    })
+    .await
 }
 
 async fn dead(pid: &str) {
     until("the end of a process", || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
+        stat.map_or(true, |stat| stat.contains(") Z "))
+            .then_some(())
     })
     .await;
 }
@@ -44,7 +62,10 @@ async fn dead(pid: &str) {
 async fn the_first_signal_drains_and_the_end_of_a_failed_jobs_log_is_printed() {
     let place = tempfile::tempdir().unwrap();
     let pid = place.path().join("pid");
-    let (repo, sha) = Repo::with_script(&format!("echo $$ > {}; sleep 0.5; echo the end; exit 9", pid.display()));
+    let (repo, sha) = Repo::with_script(&format!(
+        "echo $$ > {}; sleep 0.5; echo the end; exit 9",
+        pid.display()
+    ));
     let world = World::new().await;
     let id = world.enqueue(&repo.url(), &sha);
     let child = agent(&world, &[]).spawn().unwrap();
@@ -63,7 +84,10 @@ async fn the_first_signal_drains_and_the_end_of_a_failed_jobs_log_is_printed() {
 async fn the_second_signal_kills_the_jobs_and_deregisters() {
     let place = tempfile::tempdir().unwrap();
     let pid = place.path().join("pid");
-    let (repo, sha) = Repo::with_script(&format!("trap '' TERM; echo $$ > {}; while :; do sleep 0.01; done", pid.display()));
+    let (repo, sha) = Repo::with_script(&format!(
+        "trap '' TERM; echo $$ > {}; while :; do sleep 0.01; done",
+        pid.display()
+    ));
     let world = World::new().await;
     world.enqueue(&repo.url(), &sha);
     let child = agent(&world, &[]).spawn().unwrap();
@@ -71,17 +95,29 @@ async fn the_second_signal_kills_the_jobs_and_deregisters() {
     signal(&child, "INT");
     signal(&child, "TERM");
     let output = output(child).await;
-    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     dead(&pid).await;
     assert!(world.plane().completions.is_empty());
-    assert_eq!(world.plane().deregistered.len(), 1, "its job goes back at once");
+    assert_eq!(
+        world.plane().deregistered.len(),
+        1,
+        "its job goes back at once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agents_job_dies_with_it() {
     let place = tempfile::tempdir().unwrap();
     let pid = place.path().join("pid");
-    let (repo, sha) = Repo::with_script(&format!("trap '' TERM HUP; echo $$ > {}; while :; do sleep 0.01; done", pid.display()));
+    let (repo, sha) = Repo::with_script(&format!(
+        "trap '' TERM HUP; echo $$ > {}; while :; do sleep 0.01; done",
+        pid.display()
+    ));
     let world = World::new().await;
     world.enqueue(&repo.url(), &sha);
     let child = agent(&world, &[]).spawn().unwrap();
@@ -95,7 +131,11 @@ async fn a_killed_agents_job_dies_with_it() {
 async fn an_agent_that_was_frozen_past_its_lease_reports_nothing_of_what_it_held() {
     let place = tempfile::tempdir().unwrap();
     let (pid, go) = (place.path().join("pid"), place.path().join("go"));
-    let script = format!("echo $$ > {}; while ! test -e {}; do sleep 0.01; done", pid.display(), go.display());
+    let script = format!(
+        "echo $$ > {}; while ! test -e {}; do sleep 0.01; done",
+        pid.display(),
+        go.display()
+    );
     let (repo, sha) = Repo::with_script(&script);
     let world = World::new().await;
     world.plane().lease_seconds = 2;
@@ -105,10 +145,17 @@ async fn an_agent_that_was_frozen_past_its_lease_reports_nothing_of_what_it_held
     signal(&child, "STOP");
     // The guard ends the step although the agent cannot.
     dead(&step).await;
-    world.plane().drop.push(HeldJob { job_id: id, attempt: 1 });
+    world.plane().drop.push(HeldJob {
+        job_id: id,
+        attempt: 1,
+    });
     let beats = world.plane().heartbeats.len();
     signal(&child, "CONT");
-    world.until("a heartbeat", |plane| (plane.heartbeats.len() > beats + 1).then_some(())).await;
+    world
+        .until("a heartbeat", |plane| {
+            (plane.heartbeats.len() > beats + 1).then_some(())
+        })
+        .await;
     signal(&child, "TERM");
     let output = output(child).await;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -124,7 +171,9 @@ async fn a_frozen_agent_whose_job_nobody_took_gives_it_up_and_does_not_call_it_d
     world.plane().lease_seconds = 2;
     let id = world.enqueue(&repo.url(), &sha);
     let child = agent(&world, &[]).spawn().unwrap();
-    world.until("the start", |plane| plane.started.first().map(|_| ())).await;
+    world
+        .until("the start", |plane| plane.started.first().map(|_| ()))
+        .await;
     signal(&child, "STOP");
     // Longer than the lease: the step ends by itself in the meantime.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
@@ -137,7 +186,9 @@ async fn a_frozen_agent_whose_job_nobody_took_gives_it_up_and_does_not_call_it_d
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_cannot_read_the_key_out_of_the_agents_process() {
-    let (repo, sha) = Repo::with_script("cat /proc/$PPID/environ | tr '\\0' '\\n' | grep -c HYBRID_AGENT_KEY || true");
+    let (repo, sha) = Repo::with_script(
+        "cat /proc/$PPID/environ | tr '\\0' '\\n' | grep -c HYBRID_AGENT_KEY || true",
+    );
     let world = World::new().await;
     let id = world.enqueue(&repo.url(), &sha);
     let child = agent(&world, &[]).spawn().unwrap();
@@ -161,9 +212,17 @@ fn a_bad_command_line_is_answered_with_every_fault() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    for part in ["pool: is missing", "jobs: must be", "url: http://", "key: is empty"] {
+    for part in [
+        "pool: is missing",
+        "jobs: must be",
+        "url: http://",
+        "key: is empty",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let output = Command::new(binary).arg("--version").output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), concat!("hybrid-agent ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        concat!("hybrid-agent ", env!("CARGO_PKG_VERSION"), "\n")
+    );
 }

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use wire::{
-    AgentId, AgentStatus, ClaimResponse, CompleteRequest, CompleteResponse, Directive, HeartbeatRequest,
-    HeartbeatResponse, HeldJob, Job, JobId, JobResponse, JobStatus, RegisterResponse, StartRequest, Timestamp,
+    AgentId, AgentStatus, ClaimResponse, CompleteRequest, CompleteResponse, Directive,
+    HeartbeatRequest, HeartbeatResponse, HeldJob, Job, JobId, JobResponse, JobStatus,
+    RegisterResponse, StartRequest, Timestamp,
 };
 
 pub(crate) const KEY: &str = "hcp_test_a_the-key";
@@ -76,7 +77,10 @@ pub(crate) fn at(plane: &Shared) -> MutexGuard<'_, Plane> {
 }
 
 /// Serves until the returned handle is aborted.
-pub(crate) async fn serve(plane: Shared, address: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+pub(crate) async fn serve(
+    plane: Shared,
+    address: SocketAddr,
+) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let router = Router::new()
         .route("/api/agents/register", post(register))
         .route("/api/agents/{id}/heartbeat", post(heartbeat))
@@ -106,7 +110,11 @@ fn refusal(status: u16) -> Response {
         "type": "about:blank", "title": "no", "status": status, "detail": "as the test says", "instance": "x",
         "code": "test",
     });
-    (StatusCode::from_u16(status).unwrap(), Json(problem)).into_response()
+    let mut response = (StatusCode::from_u16(status).unwrap(), Json(problem)).into_response();
+    if status == 429 {
+        response.headers_mut().insert("retry-after", 1.into());
+    }
+    response
 }
 
 fn token(headers: &HeaderMap) -> String {
@@ -119,7 +127,11 @@ fn is_session(plane: &Plane, headers: &HeaderMap) -> bool {
     plane.registered.iter().any(|(_, known)| *known == token)
 }
 
-async fn register(State(plane): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+async fn register(
+    State(plane): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
     let mut plane = at(&plane);
     if let Some(status) = plane.refuse_register {
         return refusal(status);
@@ -128,10 +140,12 @@ async fn register(State(plane): State<Shared>, headers: HeaderMap, Json(body): J
         return refusal(401);
     }
     let request: wire::RegisterRequest = serde_json::from_value(body).unwrap();
-    let number = plane.registered.len() as u8;
+    let number = u8::try_from(plane.registered.len()).unwrap();
     let agent_id = AgentId::new(Timestamp::from_millis(1_700_000_000_000), [number; 10]);
     let session_token = format!("hcp_test_s_session-{number}");
-    plane.registered.push((agent_id.clone(), session_token.clone()));
+    plane
+        .registered
+        .push((agent_id.clone(), session_token.clone()));
     Json(RegisterResponse {
         agent_id,
         pool_name: request.pool_name,
@@ -194,10 +208,19 @@ async fn claim(State(plane): State<Shared>, headers: HeaderMap) -> Response {
     let job = plane.waiting.pop_front();
     plane.jobs.extend(job.clone());
     let retry_after_seconds = if job.is_some() { 0.0 } else { 0.05 };
-    Json(ClaimResponse { jobs: job.clone().into_iter().collect(), job, retry_after_seconds }).into_response()
+    Json(ClaimResponse {
+        jobs: job.clone().into_iter().collect(),
+        job,
+        retry_after_seconds,
+    })
+    .into_response()
 }
 
-async fn start(State(plane): State<Shared>, Path(id): Path<String>, Json(request): Json<StartRequest>) -> Response {
+async fn start(
+    State(plane): State<Shared>,
+    Path(id): Path<String>,
+    Json(request): Json<StartRequest>,
+) -> Response {
     let mut plane = at(&plane);
     if let Some(status) = plane.refuse_start {
         return refusal(status);
@@ -224,7 +247,9 @@ async fn complete(
     wire::Check::check(&request, &mut faults);
     assert!(faults.is_empty(), "{faults:?}");
     let job_id = JobId::parse(&id).unwrap();
-    plane.completions.push((job_id.clone(), request, token(&headers)));
+    plane
+        .completions
+        .push((job_id.clone(), request, token(&headers)));
     if let Some(status) = plane.refuse_complete {
         return refusal(status);
     }
@@ -233,5 +258,9 @@ async fn complete(
     };
     let mut job = job.clone();
     job.status = JobStatus::Completed;
-    Json(CompleteResponse { job, retried: false }).into_response()
+    Json(CompleteResponse {
+        job,
+        retried: false,
+    })
+    .into_response()
 }

@@ -11,7 +11,9 @@ pub(crate) struct Repo {
 impl Repo {
     /// A repository with nothing in it.
     pub(crate) fn empty() -> Self {
-        let repo = Self { directory: tempfile::tempdir().unwrap() };
+        let repo = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
         repo.git(&["init", "--quiet", "--initial-branch=main"]);
         repo
     }
@@ -26,7 +28,9 @@ impl Repo {
     /// A repository with one job `build` that runs this script.
     pub(crate) fn with_script(script: &str) -> (Self, CommitSha) {
         let script = serde_json::to_string(script).unwrap();
-        Self::with_spec(&format!("version: 1\njobs: {{build: {{steps: [{{name: only, run: {script}}}]}}}}\n"))
+        Self::with_spec(&format!(
+            "version: 1\njobs: {{build: {{steps: [{{name: only, run: {script}}}]}}}}\n"
+        ))
     }
 
     pub(crate) fn commit(&self, file: &str, text: &str) -> CommitSha {
@@ -50,12 +54,23 @@ impl Repo {
 
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
-            .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgSign=false"])
+            .args([
+                "-c",
+                "user.name=test",
+                "-c",
+                "user.email=test@example.com",
+                "-c",
+                "commit.gpgSign=false",
+            ])
             .args(arguments)
             .current_dir(self.path())
             .output()
             .unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 }

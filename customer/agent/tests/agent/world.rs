@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use wire::{
-    Cause, CommitSha, CompleteRequest, GitRepo, Job, JobId, JobStatus, JobType, PoolName, Priority, Tags, Timestamp,
+    Cause, CommitSha, CompleteRequest, GitRepo, Job, JobId, JobStatus, JobType, PoolName, Priority,
+    Tags, Timestamp,
 };
 
 /// No test waits longer than this for anything.
@@ -26,7 +27,12 @@ impl World {
     pub(crate) async fn new() -> Self {
         let plane = plane();
         let (address, server) = serve(plane.clone(), "127.0.0.1:0".parse().unwrap()).await;
-        Self { plane, address, server, directory: tempfile::tempdir().unwrap() }
+        Self {
+            plane,
+            address,
+            server,
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn plane(&self) -> std::sync::MutexGuard<'_, Plane> {
@@ -35,7 +41,12 @@ impl World {
 
     pub(crate) fn config(&self) -> Config {
         let pool = PoolName::parse("default").unwrap();
-        let mut config = Config::new(format!("http://{}", self.address), pool, KEY.into(), self.directory.path());
+        let mut config = Config::new(
+            format!("http://{}", self.address),
+            pool,
+            KEY.into(),
+            self.directory.path(),
+        );
         config.stop_grace = Duration::from_millis(300);
         config
     }
@@ -49,7 +60,12 @@ impl World {
         self.enqueue_with(repo, sha, |_| {})
     }
 
-    pub(crate) fn enqueue_with(&self, repo: &GitRepo, sha: &CommitSha, change: impl FnOnce(&mut Job)) -> JobId {
+    pub(crate) fn enqueue_with(
+        &self,
+        repo: &GitRepo,
+        sha: &CommitSha,
+        change: impl FnOnce(&mut Job),
+    ) -> JobId {
         let mut job = job(repo, sha);
         change(&mut job);
         let id = job.job_id.clone();
@@ -60,7 +76,11 @@ impl World {
     /// Waits until that job's result has reached the control plane.
     pub(crate) async fn result(&self, job: &JobId) -> CompleteRequest {
         let find = |plane: &Plane| {
-            plane.completions.iter().find(|(id, _, _)| id == job).map(|(_, result, _)| result.clone())
+            plane
+                .completions
+                .iter()
+                .find(|(id, _, _)| id == job)
+                .map(|(_, result, _)| result.clone())
         };
         self.until("a result", find).await
     }
@@ -74,7 +94,12 @@ impl World {
     }
 
     /// Runs one job from beginning to end: its result and its log.
-    pub(crate) async fn run_one(&self, repo: &GitRepo, sha: &CommitSha, job_type: &str) -> (CompleteRequest, String) {
+    pub(crate) async fn run_one(
+        &self,
+        repo: &GitRepo,
+        sha: &CommitSha,
+        job_type: &str,
+    ) -> (CompleteRequest, String) {
         let job_type = JobType::parse(job_type).unwrap();
         let id = self.enqueue_with(repo, sha, |job| job.job_type = job_type);
         let agent = self.agent();
@@ -156,16 +181,28 @@ impl Agent {
         let seen = events.clone();
         let observer = move |event: &Event| seen.lock().unwrap().push(event.clone());
         let task = tokio::spawn(run(config, shutdown, observer));
-        Self { shutdown: handle, task, events }
+        Self {
+            shutdown: handle,
+            task,
+            events,
+        }
     }
 
     pub(crate) async fn drain(self) -> Exit {
         self.shutdown.drain();
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap()
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
     }
 
     pub(crate) async fn fails(self) -> Error {
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap_err()
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap_err()
     }
 
     pub(crate) async fn sees<T>(&self, what: &str, find: impl Fn(&Event) -> Option<T>) -> T {

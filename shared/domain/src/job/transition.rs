@@ -1,9 +1,7 @@
 //! What may happen to a job. Only [`transition`] makes a [`JobChange`], and only a change can be written.
 
-use super::{
-    AttemptRecord, Holder, Job, JobState, MAX_HISTORY, MAX_LOSSES, START_WITHIN_SECONDS,
-    back_off_seconds,
-};
+use super::{AttemptRecord, Holder, Job, JobState, MAX_HISTORY, MAX_LOSSES, back_off_seconds};
+use crate::timing::START_WITHIN_SECONDS;
 use wire::{AgentId, Cause, JobStatus, LogsUrl, Priority, Timestamp};
 
 /// What happens to a job.

@@ -13,7 +13,8 @@ use aws_sdk_dynamodb::types::{
     ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use domain::Timestamp;
-use domain::job::{Holder, Job, START_WITHIN_SECONDS};
+use domain::job::{Holder, Job};
+use domain::timing::START_WITHIN_SECONDS;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::{JobId, PoolName};

@@ -5,7 +5,7 @@ use super::{JOB, Stored, read_job};
 use crate::call::{Item, key, string};
 use crate::schema::{PK, TableKind};
 use crate::{StoreError, TenantStore};
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::job::Job;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -18,9 +18,6 @@ const CHUNK: usize = 100;
 
 /// How many jobs a page looks at, at most, to find those that are asked for.
 const MAX_EXAMINED: usize = 1_000;
-
-/// How often the rest of a batch is asked for again when DynamoDB did not give it all.
-const MAX_BATCH_ROUNDS: usize = 5;
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -252,7 +249,6 @@ impl TenantStore<'_> {
 
     async fn items(&self, ids: &[JobId]) -> Result<HashMap<JobId, Job>, StoreError> {
         let mut jobs = HashMap::with_capacity(ids.len());
-        let table = self.store.tables.name(TableKind::Jobs);
         let mut wanted: Vec<Item> = ids
             .iter()
             .take(CHUNK)
@@ -260,50 +256,15 @@ impl TenantStore<'_> {
             .collect();
         wanted.sort_by(|left, right| left[PK].as_s().ok().cmp(&right[PK].as_s().ok()));
         wanted.dedup();
-        for _ in 0..MAX_BATCH_ROUNDS {
-            if wanted.is_empty() {
-                break;
-            }
-            let keys = KeysAndAttributes::builder()
-                .set_keys(Some(std::mem::take(&mut wanted)))
-                .build()
-                .map_err(|error| StoreError::unreadable(OPERATION, error))?;
-            let answer = self
-                .store
-                .client
-                .batch_get_item()
-                .request_items(table, keys)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
-            self.store
-                .count_read(OPERATION, answer.consumed_capacity().first());
-            for item in answer
-                .responses
-                .unwrap_or_default()
-                .remove(table)
-                .unwrap_or_default()
-            {
-                let Stored { job, .. } = read_job(OPERATION, item)?;
-                jobs.insert(job.job_id.clone(), job);
-            }
-            wanted = answer
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(table)
-                .map(|rest| rest.keys)
-                .unwrap_or_default();
+        for item in self
+            .store
+            .batch_get(OPERATION, TableKind::Jobs, wanted)
+            .await?
+        {
+            let Stored { job, .. } = read_job(OPERATION, item)?;
+            jobs.insert(job.job_id.clone(), job);
         }
-        if wanted.is_empty() {
-            Ok(jobs)
-        } else {
-            // A list with holes would pass for a whole one.
-            Err(StoreError::Busy {
-                operation: OPERATION,
-                reason: "a batch was not read whole".to_owned(),
-            })
-        }
+        Ok(jobs)
     }
 }
 

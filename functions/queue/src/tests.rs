@@ -1,0 +1,8 @@
+//! Stories of the queue, told through its routes on the embedded engine.
+
+mod bad_input;
+mod batch;
+mod idempotency;
+mod life;
+mod lists;
+mod world;

@@ -1,0 +1,225 @@
+//! Lists of agents.
+
+use super::{AGENT, item};
+use crate::call::{Item, key, string};
+use crate::schema::TableKind;
+use crate::{StoreError, TenantStore};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use domain::Timestamp;
+use domain::agent::Agent;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use wire::{AgentId, AgentStatus, Directive, PoolName};
+
+const OPERATION: &str = "list_agents";
+
+/// How many agents a page looks at, at most, to find those that are asked for.
+const MAX_EXAMINED: usize = 1_000;
+
+/// How many keys one read asks for.
+const CHUNK: usize = 100;
+
+/// How many pages of the index a count reads, about 5,000 agents each.
+const MAX_COUNT_PAGES: usize = 10;
+
+/// Which agents to list.
+#[derive(Debug, Clone, Default)]
+pub struct AgentFilter {
+    /// Those of this pool.
+    pub pool: Option<PoolName>,
+    /// Those in one of these states; all, if there is none.
+    pub statuses: Vec<AgentStatus>,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentPosition {
+    gone: bool,
+    sort: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Default)]
+pub struct AgentPage {
+    /// The agents: those with a session first, then those that are gone; newest first.
+    pub agents: Vec<Agent>,
+    /// Where the next page begins; none at the end of the list.
+    pub next: Option<AgentPosition>,
+}
+
+/// What an index tells of an agent that has a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveAgent {
+    /// Its id.
+    pub agent_id: AgentId,
+    /// Its pool.
+    pub pool_name: PoolName,
+    /// How many jobs it runs at a time.
+    pub max_concurrent_jobs: u32,
+    /// What it is fit for, as far as the last heartbeat told.
+    pub standing: AgentStatus,
+}
+
+impl TenantStore<'_> {
+    /// A page of the tenant's agents. Looks at no more than 1,000 of them for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn agents(
+        &self,
+        filter: &AgentFilter,
+        limit: usize,
+        after: Option<&AgentPosition>,
+        now: Timestamp,
+    ) -> Result<AgentPage, StoreError> {
+        let mut page = AgentPage::default();
+        let mut position = after.cloned().unwrap_or(AgentPosition {
+            gone: false,
+            sort: None,
+        });
+        let mut examined = 0;
+        while examined < MAX_EXAMINED {
+            let sorts = self.agent_sorts(&position).await?;
+            if sorts.is_empty() {
+                if position.gone {
+                    return Ok(page);
+                }
+                position = AgentPosition {
+                    gone: true,
+                    sort: None,
+                };
+                continue;
+            }
+            examined += sorts.len();
+            let mut found = self.agents_by_sorts(&sorts).await?;
+            for sort in sorts {
+                let agent = id_of(&sort).and_then(|id| found.remove(&id));
+                position.sort = Some(sort);
+                if let Some(agent) = agent.filter(|agent| matches(filter, agent, now)) {
+                    page.agents.push(agent);
+                    if page.agents.len() >= limit {
+                        page.next = Some(position);
+                        return Ok(page);
+                    }
+                }
+            }
+        }
+        page.next = Some(position);
+        Ok(page)
+    }
+
+    /// All agents that have a session, from an index alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn live_agents(&self, pool: Option<&PoolName>) -> Result<Vec<LiveAgent>, StoreError> {
+        let mut agents = Vec::new();
+        let mut start = None;
+        for _ in 0..MAX_COUNT_PAGES {
+            let answer = self
+                .store
+                .client
+                .query()
+                .table_name(self.store.tables.name(TableKind::Agents))
+                .index_name("list")
+                .key_condition_expression("lpk = :partition")
+                .expression_attribute_values(":partition", string(self.scope.live_agents()))
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
+            self.store.count_read(OPERATION, answer.consumed_capacity());
+            agents.extend(answer.items().iter().filter_map(live_agent));
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        agents.retain(|agent| pool.is_none_or(|pool| *pool == agent.pool_name));
+        Ok(agents)
+    }
+
+    async fn agent_sorts(&self, position: &AgentPosition) -> Result<Vec<String>, StoreError> {
+        let partition = if position.gone {
+            self.scope.gone_agents()
+        } else {
+            self.scope.live_agents()
+        };
+        let start = position.sort.as_ref().and_then(|sort| {
+            let mut start = key(self.scope.agent(&id_of(sort)?), AGENT);
+            start.insert("lpk".to_owned(), string(partition.clone()));
+            start.insert("lsk".to_owned(), string(sort.clone()));
+            Some(start)
+        });
+        let answer = self
+            .store
+            .client
+            .query()
+            .table_name(self.store.tables.name(TableKind::Agents))
+            .index_name("list")
+            .key_condition_expression("lpk = :partition")
+            .expression_attribute_values(":partition", string(partition))
+            .scan_index_forward(false)
+            .limit(i32::try_from(CHUNK).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
+        self.store.count_read(OPERATION, answer.consumed_capacity());
+        let items = answer.items.unwrap_or_default().into_iter();
+        Ok(items
+            .filter_map(|mut item| item.remove("lsk")?.as_s().ok().cloned())
+            .collect())
+    }
+
+    async fn agents_by_sorts(
+        &self,
+        sorts: &[String],
+    ) -> Result<HashMap<AgentId, Agent>, StoreError> {
+        let ids = sorts.iter().filter_map(|sort| id_of(sort));
+        let keys = ids.map(|id| key(self.scope.agent(&id), AGENT)).collect();
+        let items = self
+            .store
+            .batch_get(OPERATION, TableKind::Agents, keys)
+            .await?;
+        let agents = items.into_iter().map(item::read);
+        agents
+            .map(|agent| agent.map(|agent| (agent.agent_id.clone(), agent)))
+            .collect()
+    }
+}
+
+fn matches(filter: &AgentFilter, agent: &Agent, now: Timestamp) -> bool {
+    filter
+        .pool
+        .as_ref()
+        .is_none_or(|pool| *pool == agent.pool_name)
+        && (filter.statuses.is_empty() || filter.statuses.contains(&agent.status(now)))
+}
+
+fn live_agent(item: &Item) -> Option<LiveAgent> {
+    let text = |name: &str| item.get(name)?.as_s().ok();
+    let directive: Directive = text("directive")?.parse().ok()?;
+    let degraded = item
+        .get("degraded")
+        .and_then(|value| value.as_bool().ok())
+        .copied();
+    Some(LiveAgent {
+        agent_id: id_of(text("lsk")?)?,
+        pool_name: PoolName::parse(text("pool")?).ok()?,
+        max_concurrent_jobs: item.get("max_jobs")?.as_n().ok()?.parse().ok()?,
+        standing: match directive {
+            Directive::Drain => AgentStatus::Draining,
+            Directive::Pause => AgentStatus::Paused,
+            Directive::Run if degraded == Some(true) => AgentStatus::Degraded,
+            Directive::Run => AgentStatus::Healthy,
+        },
+    })
+}
+
+/// The agent at the end of a sort key.
+fn id_of(sort: &str) -> Option<AgentId> {
+    AgentId::parse(sort.rsplit('#').next()?).ok()
+}

@@ -1,0 +1,190 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+use super::*;
+use crate::testing::{NOW, random, stores, tenant};
+use domain::agent::{Introduction, Metrics};
+use wire::{AgentStatus, Tags};
+
+fn agent(number: u8, at: Timestamp) -> Agent {
+    let introduction = Introduction {
+        pool_name: "linux".parse().unwrap(),
+        version: "1.0.0".parse().unwrap(),
+        hostname: None,
+        os: Some("linux".parse().unwrap()),
+        arch: None,
+        tags: Tags::default(),
+        max_concurrent_jobs: 2,
+    };
+    Agent::register(AgentId::from_digest([number; 16]), introduction, at)
+}
+
+fn heartbeat() -> Event {
+    Event::Heartbeat(Metrics {
+        cpu_percent: 1.0,
+        memory_percent: 2.0,
+        disk_percent: 3.0,
+        uptime_seconds: 4,
+    })
+}
+
+fn write_id() -> WriteId {
+    WriteId::new(random())
+}
+
+#[tokio::test]
+async fn a_heartbeat_writes_one_unit_and_every_other_one_three() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let agent = agent(1, NOW);
+        tenant.add_agent(&agent, &write_id()).await.unwrap();
+        let mut units = Vec::new();
+        for beat in 1..=6 {
+            let before = store.meter().total().write_units;
+            let now = NOW.plus_seconds(beat * 10);
+            let outcome = tenant
+                .change_agent("heartbeat", &agent.agent_id, &heartbeat(), now, &write_id())
+                .await
+                .unwrap();
+            let AgentOutcome::Changed(agent) = outcome else {
+                panic!("{engine}: {outcome:?}")
+            };
+            assert_eq!(agent.status(now), AgentStatus::Healthy);
+            units.push(store.meter().total().write_units - before);
+        }
+        assert_eq!(units, [1.0, 3.0, 1.0, 3.0, 1.0, 3.0], "{engine}");
+        // While heartbeats come, nothing of it is ever due.
+        for shard in 0..crate::keys::DEADLINE_SHARDS {
+            let due = store
+                .due_agents(shard, NOW.plus_seconds(60), 10)
+                .await
+                .unwrap();
+            assert!(due.is_empty(), "{engine}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_agent_is_lost_once_and_revived_by_a_heartbeat() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let agent = agent(1, NOW);
+        let id = &agent.agent_id;
+        tenant.add_agent(&agent, &write_id()).await.unwrap();
+        let early = tenant
+            .sweep_agent(id, NOW.plus_seconds(29), &write_id())
+            .await
+            .unwrap();
+        assert!(matches!(early, SweptAgent::Alive), "{engine}");
+        let now = NOW.plus_seconds(30);
+        let SweptAgent::Reclaim { agent, newly_lost } =
+            tenant.sweep_agent(id, now, &write_id()).await.unwrap()
+        else {
+            panic!("{engine}: not lost")
+        };
+        assert_eq!((agent.epoch, newly_lost), (2, true), "{engine}");
+        assert!(!agent.accepts_work(now), "{engine}");
+        let again = tenant.sweep_agent(id, now, &write_id()).await.unwrap();
+        assert!(
+            matches!(again, SweptAgent::Alive),
+            "{engine}: nothing is due so soon"
+        );
+        let later = NOW.plus_seconds(41);
+        let again = tenant.sweep_agent(id, later, &write_id()).await.unwrap();
+        assert!(
+            matches!(
+                again,
+                SweptAgent::Reclaim {
+                    newly_lost: false,
+                    ..
+                }
+            ),
+            "{engine}"
+        );
+        tenant
+            .change_agent("heartbeat", id, &heartbeat(), later, &write_id())
+            .await
+            .unwrap();
+        let revived = tenant.agent(id).await.unwrap().unwrap();
+        assert!(revived.accepts_work(later), "{engine}");
+        assert_eq!(revived.epoch, 2, "{engine}: what it held before stays lost");
+        assert_eq!(tenant.live_agents(None).await.unwrap().len(), 1, "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_slips_in_before_the_sweep_wins() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let agent = agent(1, NOW);
+        let id = &agent.agent_id;
+        tenant.add_agent(&agent, &write_id()).await.unwrap();
+        let now = NOW.plus_seconds(31);
+        let Ok(Transition::Apply(loss)) = transition(&agent, &Event::Sweep, now) else {
+            panic!("not lost")
+        };
+        tenant
+            .change_agent("heartbeat", id, &heartbeat(), now, &write_id())
+            .await
+            .unwrap();
+        let outcome = tenant
+            .apply_agent("sweep_agent", &loss, &write_id())
+            .await
+            .unwrap();
+        assert!(matches!(outcome, Outcome::Stale(_)), "{engine}");
+        let swept = tenant.sweep_agent(id, now, &write_id()).await.unwrap();
+        assert!(matches!(swept, SweptAgent::Alive), "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn agents_are_listed_with_those_that_are_gone_last() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        for number in 1..=5 {
+            let at = NOW.plus_seconds(i64::from(number));
+            tenant
+                .add_agent(&agent(number, at), &write_id())
+                .await
+                .unwrap();
+        }
+        let gone = AgentId::from_digest([4; 16]);
+        let now = NOW.plus_seconds(10);
+        tenant
+            .change_agent("deregister", &gone, &Event::Deregister, now, &write_id())
+            .await
+            .unwrap();
+        let refused = tenant
+            .change_agent("heartbeat", &gone, &heartbeat(), now, &write_id())
+            .await
+            .unwrap();
+        assert!(
+            matches!(refused, AgentOutcome::Refused(TransitionError::Terminated)),
+            "{engine}"
+        );
+        let mut listed = Vec::new();
+        let mut position = None;
+        loop {
+            let filter = AgentFilter::default();
+            let page = tenant
+                .agents(&filter, 2, position.as_ref(), now)
+                .await
+                .unwrap();
+            listed.extend(page.agents.into_iter().map(|agent| agent.agent_id));
+            position = page.next;
+            if position.is_none() {
+                break;
+            }
+        }
+        let expected = [5, 3, 2, 1, 4].map(|number| AgentId::from_digest([number; 16]));
+        assert_eq!(listed, expected, "{engine}");
+        let filter = AgentFilter {
+            statuses: vec![AgentStatus::Terminated],
+            ..AgentFilter::default()
+        };
+        let page = tenant.agents(&filter, 10, None, now).await.unwrap();
+        assert_eq!(page.agents.len(), 1, "{engine}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Every route is called with every kind of credential: what it declares is what it does.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod plane;
+
+use auth::walk::{Samples, Walker};
+use auth::{Api, Scope, Token};
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use store::{CredentialKind, NewApiToken, TenantScope};
+use tower::ServiceExt;
+use wire::TenantId;
+
+const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_DEPLOYMENT: &str = "deploy-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const SHA: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+async fn tenant(api: &Api, name: &str) -> TenantScope {
+    let id = TenantId::parse(name).unwrap();
+    api.store.create_tenant(&id, api.now()).await.unwrap()
+}
+
+async fn admin(api: &Api, scope: &TenantScope) -> String {
+    let token = Token::issue(api.environment, CredentialKind::ApiToken, &api.entropy);
+    let new = NewApiToken {
+        key_id: token.presented.key_id.clone(),
+        secret_sha256: token.presented.secret_sha256,
+        name: "admin".to_owned(),
+        scopes: vec![Scope::Admin.to_string()],
+        created_by: "test".to_owned(),
+        expires_at: None,
+    };
+    let tenant = api.store.tenant(scope);
+    tenant.create_api_token(&new, api.now()).await.unwrap();
+    token.bearer()
+}
+
+async fn post(app: &axum::Router, bearer: &str, path: &str, body: &Value) -> Value {
+    let request = Request::post(path)
+        .header("authorization", bearer)
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(status.is_success(), "{path}: {bytes:?}");
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn job() -> Value {
+    json!({"job_type": "build", "pool_name": "walk", "git_repo": "https://git.example.com/a", "git_commit_sha": SHA})
+}
+
+fn deployment() -> Value {
+    json!({"service_name": "shop", "service_version": "1.0.0", "git_commit_sha": SHA, "git_author": "dev@example.com"})
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_names_and_nobody_else() {
+    let api = plane::api().await;
+    let (router, document) = plane::routes(&api).into_parts();
+    let app = web::app(router);
+    let (here, elsewhere) = (tenant(&api, "acme").await, tenant(&api, "globex").await);
+    let admin = admin(&api, &here).await;
+    let jobs = post(&app, &admin, "/api/queue/jobs", &job()).await;
+    let job_id = jobs["job"]["job_id"].as_str().unwrap();
+    let result = json!({"attempt": 1, "exit_code": 0, "duration_seconds": 1});
+    let samples = Samples::new()
+        .thing("/api/queue/jobs/{id}", job_id, NO_JOB)
+        .thing("/api/dashboard/jobs/{id}", job_id, NO_JOB)
+        .body("POST", "/api/queue/jobs", job())
+        .body("POST", "/api/queue/jobs/batch", json!({"jobs": [job()]}))
+        .body("POST", "/api/dashboard/jobs", job())
+        .body("PATCH", "/api/queue/jobs/{id}/start", json!({"attempt": 1}))
+        .body("PATCH", "/api/queue/jobs/{id}/complete", result)
+        .body("PATCH", "/api/queue/jobs/{id}/priority", json!({"priority": "HIGH"}));
+    let walker = Walker::new(&api, &here, &elsewhere).await.unwrap();
+    let found = walker.walk(&app, &document, &samples).await.unwrap();
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -1,0 +1,30 @@
+//! What flows are made of: a control plane, agents, repositories, and callers.
+
+mod agent;
+mod api;
+mod plane;
+mod program;
+mod repo;
+mod scripted;
+mod surroundings;
+mod wait;
+
+pub(crate) use agent::Agent;
+pub(crate) use api::{Answer, Api};
+pub(crate) use plane::Plane;
+pub(crate) use program::{Program, is_alive};
+pub(crate) use repo::{Repo, spec, with};
+pub(crate) use scripted::Scripted;
+pub(crate) use surroundings::{binary, cargo_lambda, dynamodb_local, project_root};
+pub(crate) use wait::{never, until};
+
+use std::time::Duration;
+
+/// How long anything may take that happens at once, on a machine that is busy with other tests.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Within what time the job of an agent that fell silent is in line again: the lease of 30 s, and 5 s to find out.
+pub(crate) const LOSS_FOUND: Duration = Duration::from_secs(35);
+
+/// How long until another agent has run the job of one that fell silent.
+pub(crate) const LOSS_MADE_GOOD: Duration = Duration::from_secs(60);

@@ -1,0 +1,252 @@
+//! `hybrid-local` as somebody at a terminal meets it.
+
+use crate::harness::{Agent, Plane, Program, Repo, SOON, binary, project_root, spec, until};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use wire::JobStatus;
+
+/// How long a job of one line may take from the start of the program to its end.
+const ONE_RUN: Duration = Duration::from_secs(60);
+
+/// The program, started in a directory.
+struct Run {
+    program: Program,
+    /// Where its output goes: not into the repository.
+    _output: TempDir,
+}
+
+impl Run {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(directory, arguments, |_| {})
+    }
+
+    fn start_with(
+        directory: &Path,
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        let output = tempfile::tempdir().unwrap();
+        let mut command = Command::new(binary("hybrid-local"));
+        command.args(arguments).current_dir(directory);
+        change(&mut command);
+        Self {
+            program: Program::start("hybrid-local", &mut command, output.path()),
+            _output: output,
+        }
+    }
+
+    async fn exit_code(&mut self) -> i32 {
+        self.program.exit_code(ONE_RUN).await
+    }
+
+    /// Waits for it to end because of something that the user has to mend, and gives back what it says.
+    async fn complaint(mut self) -> String {
+        assert_eq!(self.exit_code().await, 2);
+        let said = self.program.stderr();
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    }
+
+    /// Waits until it has said something.
+    async fn says(&self, what: &str) {
+        until(what, ONE_RUN, async || {
+            self.program.stdout().contains(what).then_some(())
+        })
+        .await;
+    }
+}
+
+fn says_all(said: &str, wanted: &[&str]) {
+    for one in wanted {
+        assert!(said.contains(one), "{one:?} is not in\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn one_run_shows_the_job_and_ends_with_its_exit_code() {
+    let repo = Repo::with_scripts(&[
+        ("build", "echo \"said by the $HYBRID_CI_ATTEMPT. attempt\""),
+        ("broken", "echo no good; exit 7"),
+    ]);
+    let mut good = Run::start(repo.path(), &["--once", "--port", "0"]);
+    assert_eq!(good.exit_code().await, 0, "{}", good.program.stderr());
+    says_all(
+        &good.program.stdout(),
+        &["Hybrid CI/CD on http://127.0.0.1:", "QUEUED", "COMPLETED", "said by the 1. attempt"],
+    );
+    // What it has left behind is no change of the repository.
+    assert_eq!(repo.git(&["status", "--porcelain"]), "");
+    assert!(repo.path().join(".hybrid-ci").is_dir());
+
+    let mut bad = Run::start(repo.path(), &["--once", "--port", "0", "--job-type", "broken"]);
+    assert_eq!(bad.exit_code().await, 7);
+    says_all(&bad.program.stdout(), &["FAILED", "EXIT_CODE", "no good"]);
+}
+
+#[tokio::test]
+async fn after_its_job_it_stays_up_says_how_to_call_it_and_ends_when_asked() {
+    let repo = Repo::with_script("echo hello");
+    let mut run = Run::start(repo.path(), &["--port", "0"]);
+    run.says("Ctrl-C stops it").await;
+    let said = run.program.stdout();
+    says_all(&said, &["COMPLETED", "hello", "curl", "/api/docs"]);
+    let url = said
+        .split_whitespace()
+        .find(|word| word.starts_with("http://127.0.0.1"))
+        .unwrap();
+    let health = reqwest::Client::builder().no_proxy().build().unwrap();
+    let health = health.get(format!("{url}/health")).timeout(SOON).send();
+    assert!(health.await.unwrap().status().is_success());
+    run.program.signal(Signal::SIGINT);
+    assert_eq!(run.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn without_a_repository_or_a_commit_or_a_job_it_says_what_to_do() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let said = Run::start(nowhere.path(), &["--port", "0"]).complaint().await;
+    says_all(&said, &["not in a git repository", "--repository", "--serve"]);
+
+    let empty = Repo::empty();
+    let said = Run::start(empty.path(), &["--port", "0"]).complaint().await;
+    says_all(&said, &["no commit yet"]);
+
+    empty.commit(&[("README.md", "nothing to run\n")]);
+    let said = Run::start(empty.path(), &["--port", "0"]).complaint().await;
+    says_all(&said, &[".hybrid-ci.yml", "version: 1", "--serve"]);
+
+    empty.commit(&[(".hybrid-ci.yml", "version: 1\njobs:\n  build:\n    stepz: []\n")]);
+    let said = Run::start(empty.path(), &["--port", "0"]).complaint().await;
+    says_all(&said, &[".hybrid-ci.yml", "stepz"]);
+
+    empty.commit(&[(".hybrid-ci.yml", &spec(&[("build", "true")]))]);
+    let arguments = ["--port", "0", "--job-type", "deploy"];
+    let said = Run::start(empty.path(), &arguments).complaint().await;
+    says_all(&said, &["deploy", "build"]);
+    assert!(!empty.path().join(".hybrid-ci").exists(), "nothing was begun");
+}
+
+#[tokio::test]
+async fn without_git_it_says_so_and_serves_all_the_same_if_asked() {
+    let repo = Repo::with_script("true");
+    let no_programs = tempfile::tempdir().unwrap();
+    let without_git = |command: &mut Command| {
+        command.env("PATH", no_programs.path());
+    };
+    let run = Run::start_with(repo.path(), &["--port", "0"], without_git);
+    says_all(&run.complaint().await, &["git is not installed", "--serve"]);
+
+    let arguments = ["--serve", "--no-agent", "--port", "0"];
+    let mut run = Run::start_with(repo.path(), &arguments, without_git);
+    run.says("Hybrid CI/CD on http://").await;
+    run.program.signal(Signal::SIGTERM);
+    assert_eq!(run.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["--serve", "--no-agent", "--port", &port];
+    let said = Run::start(directory.path(), &arguments).complaint().await;
+    says_all(&said, &[&format!("port {port} is in use"), "--port"]);
+}
+
+#[tokio::test]
+async fn a_second_plane_on_the_same_data_is_refused() {
+    let plane = Plane::start().await;
+    let data = plane.data();
+    let arguments = ["--serve", "--no-agent", "--port", "0", "--data-dir", data.to_str().unwrap()];
+    let said = Run::start(plane.directory(), &arguments).complaint().await;
+    says_all(&said, &["plane.db", "in use"]);
+    plane.api().get("/health").await.expect(200);
+}
+
+/// Every file of the database, with its bytes.
+fn database(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().contains("plane.db"))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_named_and_left_as_it_was() {
+    let mut plane = Plane::start().await;
+    let repo = Repo::with_script("true");
+    let api = plane.api();
+    for _ in 0..20 {
+        api.enqueue(&repo.request()).await;
+    }
+    plane.stop().await;
+    let path = plane.data().join("plane.db");
+    let good = fs::read(&path).unwrap();
+    let half = good.len() / 2;
+    let mut torn = good.clone();
+    torn[half..half + 8192].fill(0x5a);
+    let mut headless = good.clone();
+    headless[..64].fill(0);
+    let damages: [(&str, &[u8]); 4] = [
+        ("torn", &torn),
+        ("cut off", &good[..half]),
+        ("headless", &headless),
+        ("another file", b"These are my notes, and not a database.\n"),
+    ];
+    for (name, bytes) in damages {
+        fs::write(&path, bytes).unwrap();
+        let before = database(&plane.data());
+        let data = plane.data();
+        let arguments =
+            ["--serve", "--no-agent", "--port", "0", "--data-dir", data.to_str().unwrap()];
+        let said = Run::start(plane.directory(), &arguments).complaint().await;
+        says_all(&said, &[path.to_str().unwrap(), "move"]);
+        assert!(database(&plane.data()) == before, "{name}: left as it was");
+    }
+
+    // Moved aside, as the message says, it is out of the way; the credentials are the same.
+    let token = plane.api_token();
+    fs::rename(&path, plane.data().join("plane.db.damaged")).unwrap();
+    plane.start_again().await;
+    assert_eq!(plane.api_token(), token);
+    assert!(plane.api().list("").await.is_empty());
+    // And put back whole, it is as it was.
+    plane.stop().await;
+    fs::write(&path, good).unwrap();
+    plane.start_again().await;
+    assert_eq!(plane.api().list("status=QUEUED").await.len(), 20);
+}
+
+#[tokio::test]
+async fn its_own_repository_says_what_to_run() {
+    let spec = fs::read_to_string(project_root().join(".hybrid-ci.yml")).unwrap();
+    let spec = hybrid_agent::Spec::parse(&spec).unwrap();
+    assert!(!spec.jobs.is_empty());
+}
+
+#[tokio::test]
+async fn a_plane_in_memory_takes_the_credentials_of_its_directory_and_forgets_jobs() {
+    let mut plane = Plane::in_memory().await;
+    let repo = Repo::with_script("true");
+    let id = plane.api().enqueue(&repo.request()).await.job_id;
+    let agent = Agent::start(&plane, "agent").await;
+    plane
+        .api()
+        .wait_for(&id, JobStatus::Completed, SOON)
+        .await;
+    agent.drain().await;
+    let token = plane.api_token();
+    plane.stop().await;
+    plane.start_again().await;
+    assert_eq!(plane.api_token(), token);
+    assert!(plane.api().list("").await.is_empty());
+}
