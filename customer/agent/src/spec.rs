@@ -153,7 +153,15 @@ impl SpecError {
             .location()
             .map(|place| place.line())
             .filter(|line| *line > 0);
-        let message: String = error.to_string().chars().take(500).collect();
+        let text = error.to_string();
+        // The line stands before the message already.
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(&*text, |(what, _)| what);
+        let mut message: String = text.chars().take(500).collect();
+        if message.contains("mapping values are not allowed") {
+            message.push_str("; put a text with `: ` in it in quotes, or in a block after `|`");
+        }
         Self::of(line, "", message)
     }
 }

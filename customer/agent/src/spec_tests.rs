@@ -109,3 +109,12 @@ fn this_projects_own_file_is_read() {
         assert!(spec.job(&JobType::parse(job_type).unwrap()).is_some());
     }
 }
+
+#[test]
+fn a_colon_in_a_command_is_explained() {
+    let text = "version: 1\njobs:\n  build:\n    steps:\n      - run: echo 'a: b'\n";
+    assert_eq!(
+        fault(text),
+        "line 5: mapping values are not allowed in this context; put a text with `: ` in it in quotes, or in a block after `|`"
+    );
+}

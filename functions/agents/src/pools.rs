@@ -1,0 +1,146 @@
+//! Pools of agents.
+
+mod create_pool;
+mod delete_pool;
+mod get_pool;
+mod get_scaling;
+mod list_pools;
+mod update_pool;
+
+use auth::{Access, Api, OrProblem, Routes};
+use domain::pool::Pool;
+use serde::Serialize;
+use store::{Outcome, TenantStore};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use web::{Problem, ProblemCode};
+use wire::{AgentStatus, PoolName, ShortText, Timestamp};
+
+/// How often a change is decided anew when somebody else wrote in between.
+const MAX_DECISIONS: usize = 3;
+
+/// Adds the routes of pools.
+pub(crate) fn add(routes: Routes, read: Access, write: Access) -> Routes {
+    routes
+        .route(read, routes!(list_pools::list_pools))
+        .route(write, routes!(create_pool::create_pool))
+        .route(read, routes!(get_pool::get_pool))
+        .route(write, routes!(update_pool::update_pool))
+        .route(write, routes!(delete_pool::delete_pool))
+        .route(write, routes!(update_pool::scale_pool))
+        .route(write, routes!(update_pool::drain_pool))
+        .route(read, routes!(get_scaling::get_scaling))
+}
+
+/// A pool.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pool)]
+pub(crate) struct PoolView {
+    /// Its name.
+    pool_name: PoolName,
+    /// Where it runs.
+    region: Option<ShortText>,
+    /// Where in the region.
+    zone: Option<ShortText>,
+    /// How many agents it has at least.
+    min_agents: u32,
+    /// How many at most.
+    max_agents: u32,
+    /// How many it should have now.
+    desired_agents: u32,
+    /// Whether its agents are given work.
+    enabled: bool,
+    /// Whether it is being emptied.
+    draining: bool,
+    /// How many partitions its line is spread over.
+    ready_shards: u32,
+    /// When it was first used.
+    created_at: Timestamp,
+    /// How many agents it has, by what they are fit for. Agents that were lost or deregistered are not counted.
+    agents: AgentCounts,
+}
+
+/// Agents that have a session.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct AgentCounts {
+    /// Take work.
+    healthy: usize,
+    /// Take work, and are short of something.
+    degraded: usize,
+    /// Finish what they have.
+    draining: usize,
+    /// Wait to be set `HEALTHY`.
+    paused: usize,
+}
+
+/// An answer with one pool.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PoolResponse {
+    /// The pool.
+    pool: PoolView,
+}
+
+/// The pool as callers see it.
+fn view(pool: &Pool, standings: impl Iterator<Item = AgentStatus>) -> PoolView {
+    let mut agents = AgentCounts::default();
+    for standing in standings {
+        match standing {
+            AgentStatus::Healthy => agents.healthy += 1,
+            AgentStatus::Degraded => agents.degraded += 1,
+            AgentStatus::Draining => agents.draining += 1,
+            AgentStatus::Paused => agents.paused += 1,
+            AgentStatus::Offline | AgentStatus::Terminated => {}
+        }
+    }
+    PoolView {
+        pool_name: pool.pool_name.clone(),
+        region: pool.region.clone(),
+        zone: pool.zone.clone(),
+        min_agents: pool.min_agents,
+        max_agents: pool.max_agents,
+        desired_agents: pool.desired_agents,
+        enabled: pool.enabled,
+        draining: pool.draining,
+        ready_shards: pool.ready_shards,
+        created_at: pool.created_at,
+        agents,
+    }
+}
+
+/// One pool with its agents counted.
+async fn response(tenant: &TenantStore<'_>, pool: &Pool) -> Result<PoolResponse, Problem> {
+    let agents = tenant
+        .live_agents(Some(&pool.pool_name))
+        .await
+        .or_problem()?;
+    Ok(PoolResponse {
+        pool: view(pool, agents.iter().map(|agent| agent.standing)),
+    })
+}
+
+/// Changes a pool: decided anew if somebody else wrote in between.
+async fn change(
+    api: &Api,
+    tenant: &TenantStore<'_>,
+    name: &PoolName,
+    decide: impl Fn(&Pool) -> Result<Pool, Problem>,
+) -> Result<Pool, Problem> {
+    let seen = tenant.pool(name).await.or_problem()?;
+    let mut seen = seen.ok_or_else(|| Problem::not_found("pool"))?;
+    for _ in 0..MAX_DECISIONS {
+        let changed = decide(&seen)?;
+        match tenant
+            .update_pool(&seen, changed, &api.write_id())
+            .await
+            .or_problem()?
+        {
+            Outcome::Applied(pool) => return Ok(pool),
+            Outcome::Stale(found) => seen = found,
+            Outcome::Missing => return Err(Problem::not_found("pool")),
+        }
+    }
+    Err(Problem::conflict(
+        ProblemCode::Contended,
+        "others changed the pool at the same time; nothing was changed, try again",
+    ))
+}

@@ -1,0 +1,60 @@
+//! Deletes a pool that is not in use.
+
+use auth::{Api, Caller, OrProblem};
+use axum::extract::State;
+use http::StatusCode;
+use store::JobFilter;
+use web::{ApiPath, Problem, ProblemCode};
+use wire::PoolName;
+
+/// Delete a pool.
+///
+/// Only one without agents and without jobs that have not ended. Whoever uses its name afterwards creates it anew.
+#[utoipa::path(
+    delete,
+    path = "/api/agents/pools/{name}",
+    tag = "pools",
+    params(("name" = PoolName, Path, description = "The pool.")),
+    responses((status = 204, description = "It is gone."))
+)]
+pub(crate) async fn delete_pool(
+    State(api): State<Api>,
+    caller: Caller,
+    ApiPath(name): ApiPath<PoolName>,
+) -> Result<StatusCode, Problem> {
+    let tenant = api.store.tenant(&caller.scope);
+    let pool = tenant.pool(&name).await.or_problem()?;
+    let pool = pool.ok_or_else(|| Problem::not_found("pool"))?;
+    let in_use =
+        |what: &str| Problem::conflict(ProblemCode::NotEmpty, format!("the pool has {what}"));
+    if !tenant
+        .live_agents(Some(&name))
+        .await
+        .or_problem()?
+        .is_empty()
+    {
+        return Err(in_use("agents; deregister them first"));
+    }
+    let open = JobFilter {
+        open: true,
+        pool: Some(name),
+        ..JobFilter::default()
+    };
+    if !tenant
+        .jobs(&open, 1, None)
+        .await
+        .or_problem()?
+        .jobs
+        .is_empty()
+    {
+        return Err(in_use("jobs that have not ended; cancel them first"));
+    }
+    if tenant.delete_pool(&pool).await.or_problem()? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::conflict(
+            ProblemCode::Contended,
+            "somebody changed the pool at the same time; nothing was deleted, try again",
+        ))
+    }
+}

@@ -1,0 +1,81 @@
+//! An agent joins its pool.
+
+use auth::{Api, KeyCaller, OrProblem, Token};
+use axum::Json;
+use axum::extract::State;
+use domain::agent::{Agent, Introduction};
+use domain::timing::{HEARTBEAT_INTERVAL_SECONDS, LEASE_SECONDS, SESSION_SECONDS};
+use http::StatusCode;
+use store::Creation;
+use web::{ApiJson, Problem};
+use wire::{AgentId, RegisterRequest, RegisterResponse};
+
+/// Register an agent.
+///
+/// Every registration gives a new agent with a session of its own. The pool is created on first use. The session token is
+/// shown this once; heartbeats renew it.
+#[utoipa::path(
+    post,
+    path = "/api/agents/register",
+    tag = "agents",
+    request_body = RegisterRequest,
+    responses((status = 201, description = "The agent and its session token.", body = RegisterResponse))
+)]
+pub(crate) async fn register_agent(
+    State(api): State<Api>,
+    key: KeyCaller,
+    ApiJson(request): ApiJson<RegisterRequest>,
+) -> Result<(StatusCode, Json<RegisterResponse>), Problem> {
+    if request.pool_name != key.pool {
+        return Err(Problem::wrong_principal(
+            "this key is bound to another pool",
+        ));
+    }
+    let now = api.now();
+    let tenant = api.store.tenant(&key.scope);
+    tenant
+        .ensure_pool(&key.pool, now, &api.write_id())
+        .await
+        .or_problem()?;
+    let agent_id = AgentId::new(now, api.entropy.bytes());
+    let introduction = Introduction {
+        pool_name: request.pool_name,
+        version: request.version,
+        hostname: request.hostname,
+        os: request.os,
+        arch: request.arch,
+        tags: request.tags,
+        max_concurrent_jobs: request.max_concurrent_jobs,
+    };
+    let agent = Agent::register(agent_id, introduction, now);
+    // The agent first: one without a session is lost after a lease, a session without an agent could not be told.
+    tenant
+        .add_agent(&agent, &api.write_id())
+        .await
+        .or_problem()?;
+    let token = Token::issue_session(api.environment, &key.key_id, &api.entropy);
+    let expires_at = now.plus_seconds(SESSION_SECONDS);
+    let session = token.presented.session();
+    let created = tenant
+        .create_agent_session(&session, &agent.agent_id, &agent.pool_name, expires_at, now)
+        .await
+        .or_problem()?;
+    if created != Creation::Created {
+        return Err(Problem::busy(1));
+    }
+    let response = RegisterResponse {
+        status: agent.status(now),
+        agent_id: agent.agent_id,
+        pool_name: agent.pool_name,
+        session_token: token.expose().to_owned(),
+        session_expires_at: expires_at,
+        heartbeat_interval_seconds: seconds(HEARTBEAT_INTERVAL_SECONDS),
+        lease_seconds: seconds(LEASE_SECONDS),
+    };
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// A duration on the wire.
+pub(crate) fn seconds(seconds: i64) -> u32 {
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
