@@ -9,6 +9,7 @@ use embedded_dynamodb::Engine;
 use maintenance::Maintenance;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, Tables};
 use telemetry::Meter;
@@ -148,7 +149,12 @@ async fn listen(port: u16) -> Result<TcpListener> {
 
 /// The maintenance function on a timer: on AWS a schedule starts it every minute and it loops inside.
 async fn maintain(api: Api, mut stopped: watch::Receiver<bool>) {
-    let maintenance = Maintenance::new(api.store.clone(), api.clock.clone(), api.entropy.clone());
+    let (clock, entropy) = (api.clock.clone(), api.entropy.clone());
+    let maintenance = Maintenance::new(
+        api.store.clone(),
+        Arc::new(move || clock.now()),
+        Arc::new(move || entropy.bytes()),
+    );
     let mut sweep = interval(SWEEP_EVERY);
     let mut roll_up = interval(ROLL_UP_EVERY);
     // After a suspended laptop wakes up, one pass makes good for all that were missed.

@@ -56,7 +56,9 @@ pub(crate) async fn watch(
     events: &mut UnboundedReceiver<Event>,
 ) -> Result<Job> {
     let begun = Instant::now();
-    let mut shown = None;
+    // The first state is what the answer said: an agent may be faster than the first look.
+    show_state(begun, &submitted);
+    let mut shown = Some((submitted.status, submitted.attempt));
     let mut poll = tokio::time::interval(POLL_EVERY);
     loop {
         tokio::select! {
@@ -102,9 +104,6 @@ pub(crate) fn show_event(event: &Event, submitted: &Job) {
     match event {
         Event::LogLine { job, line } if job.job_id == submitted.job_id => {
             println!("           | {}", printable(line));
-        }
-        Event::StepStarted { job, number, of, name } if job.job_id == submitted.job_id => {
-            println!("           step {number} of {of}: {}", printable(name));
         }
         Event::JobEnded { job, log, .. } if job.job_id == submitted.job_id => {
             println!("           log: {}", log.display());

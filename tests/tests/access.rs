@@ -10,9 +10,9 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use store::{CredentialKind, NewApiToken, TenantScope};
+use store::{CredentialKind, NewAgentKey, NewApiToken, TenantScope};
 use tower::ServiceExt;
-use wire::TenantId;
+use wire::{PoolName, TenantId};
 
 const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
@@ -39,6 +39,21 @@ async fn admin(api: &Api, scope: &TenantScope) -> String {
     token.bearer()
 }
 
+async fn agent_key(api: &Api, scope: &TenantScope) -> String {
+    let key = Token::issue(api.environment, CredentialKind::AgentKey, &api.entropy);
+    let new = NewAgentKey {
+        key_id: key.presented.key_id.clone(),
+        secret_sha256: key.presented.secret_sha256,
+        name: "walk".to_owned(),
+        pool: PoolName::parse("walk").unwrap(),
+        created_by: "test".to_owned(),
+        expires_at: None,
+    };
+    let tenant = api.store.tenant(scope);
+    tenant.create_agent_key(&new, api.now()).await.unwrap();
+    key.bearer()
+}
+
 async fn post(app: &axum::Router, bearer: &str, path: &str, body: &Value) -> Value {
     let request = Request::post(path)
         .header("authorization", bearer)
@@ -57,7 +72,7 @@ fn job() -> Value {
 }
 
 fn deployment() -> Value {
-    json!({"service_name": "shop", "service_version": "1.0.0", "git_commit_sha": SHA, "git_author": "dev@example.com"})
+    json!({"service_name": "shop", "service_version": "1.0.0", "git_commit_sha": SHA})
 }
 
 #[tokio::test]
@@ -69,16 +84,78 @@ async fn every_route_lets_in_whom_it_names_and_nobody_else() {
     let admin = admin(&api, &here).await;
     let jobs = post(&app, &admin, "/api/queue/jobs", &job()).await;
     let job_id = jobs["job"]["job_id"].as_str().unwrap();
+    let pool = json!({"pool_name": "metal"});
+    post(&app, &admin, "/api/agents/pools", &pool).await;
+    let agent = json!({"pool_name": "walk", "version": "0.1.0"});
+    let key = agent_key(&api, &here).await;
+    let registered = post(&app, &key, "/api/agents/register", &agent).await;
+    let agent_id = registered["agent_id"].as_str().unwrap();
+    let alive = json!({"cpu_percent": 1, "memory_percent": 1, "disk_percent": 1, "uptime_seconds": 1, "jobs": []});
+    let made = post(&app, &admin, "/api/dashboard/deployments", &deployment()).await;
+    let deployment_id = made["deployment"]["deployment_id"].as_str().unwrap();
+    let step = json!({ "job_id": job_id });
     let result = json!({"attempt": 1, "exit_code": 0, "duration_seconds": 1});
     let samples = Samples::new()
         .thing("/api/queue/jobs/{id}", job_id, NO_JOB)
         .thing("/api/dashboard/jobs/{id}", job_id, NO_JOB)
+        .thing(
+            "/api/dashboard/deployments/{id}",
+            deployment_id,
+            NO_DEPLOYMENT,
+        )
+        .thing(
+            "/api/dashboard/deployments/service/{service_name}",
+            "shop",
+            "nobody",
+        )
+        .thing("/api/dashboard/services/{name}", "shop", "nobody")
+        .body("POST", "/api/dashboard/deployments", deployment())
+        .body(
+            "POST",
+            "/api/dashboard/deployments/{id}/staging",
+            step.clone(),
+        )
+        .body("POST", "/api/dashboard/deployments/{id}/production", step)
+        .body(
+            "POST",
+            "/api/dashboard/deployments/{id}/fail",
+            json!({"reason": "broken"}),
+        )
+        .body(
+            "POST",
+            "/api/dashboard/deployments/{id}/rollback",
+            json!({"to_version": "0.9.0", "reason": "broken"}),
+        )
+        .thing("/api/agents/{id}", agent_id, NO_AGENT)
+        .thing("/api/agents/pools/{name}", "metal", "nobody")
+        .body("POST", "/api/agents/register", agent)
+        .body("POST", "/api/agents/{id}/heartbeat", alive)
+        .body(
+            "PATCH",
+            "/api/agents/{id}/status",
+            json!({"status": "DRAINING"}),
+        )
+        .body("POST", "/api/agents/pools", json!({"pool_name": "linux"}))
+        .body(
+            "PATCH",
+            "/api/agents/pools/{name}",
+            json!({"max_agents": 5}),
+        )
+        .body(
+            "POST",
+            "/api/agents/pools/{name}/scale",
+            json!({"desired_agents": 1}),
+        )
         .body("POST", "/api/queue/jobs", job())
         .body("POST", "/api/queue/jobs/batch", json!({"jobs": [job()]}))
         .body("POST", "/api/dashboard/jobs", job())
         .body("PATCH", "/api/queue/jobs/{id}/start", json!({"attempt": 1}))
         .body("PATCH", "/api/queue/jobs/{id}/complete", result)
-        .body("PATCH", "/api/queue/jobs/{id}/priority", json!({"priority": "HIGH"}));
+        .body(
+            "PATCH",
+            "/api/queue/jobs/{id}/priority",
+            json!({"priority": "HIGH"}),
+        );
     let walker = Walker::new(&api, &here, &elsewhere).await.unwrap();
     let found = walker.walk(&app, &document, &samples).await.unwrap();
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();

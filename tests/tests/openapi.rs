@@ -93,3 +93,27 @@ async fn openapi_references_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn openapi_error_codes_are_those_of_the_page_about_the_api() {
+    const BEGIN: &str = "<!-- codes:begin -->\n";
+    const END: &str = "<!-- codes:end -->";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let mut table = "| status | code | when, and what to do |\n|---|---|---|\n".to_owned();
+    for code in web::ProblemCode::ALL {
+        let status = code.status().as_u16();
+        table.extend([format!("| {status} | `{code}` | {} |\n", code.meaning())]);
+    }
+    let generated = format!("{before}{BEGIN}{table}{END}{after}");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    } else {
+        assert!(
+            page == generated,
+            "docs/api.md does not have the codes of the code; `cargo xtask openapi` writes them anew"
+        );
+    }
+}

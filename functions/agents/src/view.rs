@@ -28,6 +28,7 @@ pub(crate) struct AgentView {
     /// Its processor architecture.
     arch: Option<ShortText>,
     /// The user's own labels.
+    #[schema(inline)]
     tags: Tags,
     /// How many jobs it runs at a time.
     max_concurrent_jobs: u32,

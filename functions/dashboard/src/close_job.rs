@@ -43,7 +43,7 @@ impl Check for CloseRequest {
     operation_id = "dashboard_close_job",
     tag = "dashboard",
     params(("id" = JobId, Path, description = "The job.")),
-    request_body = CloseRequest,
+    request_body = Option<CloseRequest>,
     responses((status = 200, description = "It is closed.", body = JobResponse))
 )]
 pub(crate) async fn close_job(

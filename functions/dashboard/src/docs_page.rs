@@ -33,31 +33,32 @@ pub(crate) fn render(document: &str) -> String {
         version = text(&document["info"], "version"),
         description = prose(&document["info"]["description"]),
     );
-    for (tag, _) in &tags {
-        page += &format!("<li><a href=\"#tag-{0}\">{0}</a>", escape(tag));
-    }
-    page += "<li><a href=\"#schemas\">schemas</a><li><a href=\"#errors\">errors</a></ul></nav><main>";
+    let links = tags.iter().map(|(tag, _)| escape(tag));
+    page.extend(links.map(|tag| format!("<li><a href=\"#tag-{tag}\">{tag}</a>")));
+    page +=
+        "<li><a href=\"#schemas\">schemas</a><li><a href=\"#errors\">errors</a></ul></nav><main>";
     for (tag, description) in &tags {
+        let of_tag = operations
+            .iter()
+            .filter(|operation| first_tag(operation.value) == *tag)
+            .map(operation_section);
         let tag = escape(tag);
-        page += &format!("<section id=\"tag-{tag}\"><h2>{tag}</h2>{description}");
-        let of_tag = |operation: &&Operation<'_>| escape(first_tag(operation.value)) == tag;
-        for operation in operations.iter().filter(of_tag) {
-            page += &operation_section(operation);
-        }
+        page.extend([format!(
+            "<section id=\"tag-{tag}\"><h2>{tag}</h2>{description}"
+        )]);
+        page.extend(of_tag);
         page += "</section>";
     }
     page += "<section id=\"schemas\"><h2>schemas</h2>";
-    for (name, schema) in members(&document["components"]["schemas"]) {
-        page += &schema_section(name, schema);
-    }
+    let schemas = members(&document["components"]["schemas"]);
+    page.extend(schemas.map(|(name, schema)| schema_section(name, schema)));
     page += "</section><section id=\"errors\"><h2>errors</h2>";
-    for (name, response) in members(&document["components"]["responses"]) {
-        page += &format!(
-            "<h3 id=\"response-{0}\">{0}</h3>{1}",
-            escape(name),
-            prose(&response["description"])
-        );
-    }
+    let responses = members(&document["components"]["responses"]);
+    page.extend(responses.map(|(name, response)| {
+        let name = escape(name);
+        let meaning = prose(&response["description"]);
+        format!("<h3 id=\"response-{name}\">{name}</h3>{meaning}")
+    }));
     page += "</section></main></body></html>\n";
     page
 }
@@ -113,29 +114,26 @@ fn operation_section(operation: &Operation<'_>) -> String {
     );
     if let Some(parameters) = value["parameters"].as_array() {
         html += "<h4>Parameters</h4><table><tr><th>name<th>in<th>type<th>meaning</tr>";
-        for parameter in parameters {
-            html += &format!(
+        html.extend(parameters.iter().map(|parameter| {
+            format!(
                 "<tr><td><code>{}</code>{}<td>{}<td>{}<td>{}</tr>",
                 text(parameter, "name"),
                 required(parameter["required"] == true),
                 text(parameter, "in"),
                 type_of(&parameter["schema"]),
                 prose(&parameter["description"])
-            );
-        }
+            )
+        }));
         html += "</table>";
     }
-    for (kind, content) in members(&value["requestBody"]["content"]) {
-        html += &format!(
-            "<h4>Body</h4><p>{}, {}</p>",
-            escape(kind),
-            type_of(&content["schema"])
-        );
-    }
+    let bodies = members(&value["requestBody"]["content"]);
+    html.extend(bodies.map(|(kind, content)| {
+        let (kind, body) = (escape(kind), type_of(&content["schema"]));
+        format!("<h4>Body</h4><p>{kind}, {body}</p>")
+    }));
     html += "<h4>Answers</h4><table><tr><th>status<th>body<th>meaning</tr>";
-    for (status, response) in members(&value["responses"]) {
-        html += &response_row(status, response);
-    }
+    let responses = members(&value["responses"]);
+    html.extend(responses.map(|(status, response)| response_row(status, response)));
     html + "</table></details>"
 }
 
@@ -187,17 +185,25 @@ fn schema_section(name: &str, schema: &Value) -> String {
     };
     let needed = schema["required"].as_array();
     html += "<table><tr><th>field<th>type<th>meaning</tr>";
-    for (field, property) in properties {
+    html.extend(properties.iter().map(|(field, property)| {
         let is_needed = needed.is_some_and(|needed| needed.iter().any(|name| name == field));
-        html += &format!(
+        format!(
             "<tr><td><code>{}</code>{}<td>{}<td>{}</tr>",
             escape(field),
             required(is_needed),
             type_of(property),
-            prose(&property["description"])
-        );
-    }
+            prose(description(property))
+        )
+    }));
     html + "</table>"
+}
+
+/// What a field means. One that may be null says it beside the type that it has otherwise.
+fn description(property: &Value) -> &Value {
+    match &property["description"] {
+        Value::Null => &property["oneOf"][0]["description"],
+        own => own,
+    }
 }
 
 fn required(is: bool) -> &'static str {
@@ -230,11 +236,10 @@ fn type_of(schema: &Value) -> String {
         _ => vec!["anything".to_owned()],
     };
     let mut html = named.join(" or ");
-    if schema["items"].is_object() {
-        html += &format!(" of {}", type_of(&schema["items"]));
-    }
-    if schema["additionalProperties"].is_object() {
-        html += &format!(" of {}", type_of(&schema["additionalProperties"]));
+    for inner in ["items", "additionalProperties"] {
+        if schema[inner].is_object() {
+            html.extend([" of ".to_owned(), type_of(&schema[inner])]);
+        }
     }
     html + &limits(schema)
 }
@@ -275,7 +280,9 @@ fn last_part(reference: &str) -> Option<&str> {
 }
 
 fn code(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     format!("<code>{}</code>", escape(&text))
 }
 
@@ -290,12 +297,10 @@ fn prose(description: &Value) -> String {
     };
     let paragraphs = description.split("\n\n").map(|paragraph| {
         let mut lines = String::new();
-        for line in paragraph.lines() {
-            match line.strip_prefix("- ") {
-                Some(item) => lines += &format!("<br>• {}", with_code(item)),
-                None => lines += &format!("{} ", with_code(line)),
-            }
-        }
+        lines.extend(paragraph.lines().map(|line| match line.strip_prefix("- ") {
+            Some(item) => format!("<br>• {}", with_code(item)),
+            None => with_code(line) + " ",
+        }));
         format!("<p>{}</p>", lines.trim())
     });
     paragraphs.collect()

@@ -3,6 +3,7 @@
 mod cancel_job;
 mod close_job;
 mod create_job;
+mod deployments;
 mod docs_page;
 mod list_jobs;
 mod list_open_jobs;
@@ -22,7 +23,7 @@ use utoipa_axum::routes;
 pub fn routes(api: Api) -> Routes {
     let read = Access::people(Scope::JobsRead);
     let write = Access::people(Scope::JobsWrite);
-    Routes::new(api)
+    let routes = Routes::new(api)
         .route(write, routes!(create_job::create_job))
         .route(read, routes!(list_jobs::list_jobs))
         .route(read, routes!(list_open_jobs::list_open_jobs))
@@ -34,5 +35,6 @@ pub fn routes(api: Api) -> Routes {
         .public(routes!(service::health))
         .public(routes!(service::info))
         .public(routes!(serve_docs::openapi))
-        .public(routes!(serve_docs::docs))
+        .public(routes!(serve_docs::docs));
+    deployments::add(routes)
 }

@@ -50,7 +50,9 @@ pub(crate) async fn openapi() -> Response {
 pub(crate) async fn docs() -> Response {
     let mut response = (([(CACHE_CONTROL, CACHED)]), Html(PAGE.as_str())).into_response();
     if let Ok(policy) = HeaderValue::from_str(&POLICY) {
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
 }

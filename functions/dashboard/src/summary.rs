@@ -1,10 +1,11 @@
 //! The state of everything at a glance.
 
+use crate::deployments::{self, DeploymentView};
 use auth::{Api, Caller, OrProblem};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use store::JobFilter;
+use store::{DeploymentFilter, JobFilter};
 use utoipa::ToSchema;
 use web::Problem;
 use wire::{AgentStatus, Job};
@@ -45,6 +46,8 @@ pub(crate) struct Summary {
     agents_total: u64,
     /// The newest jobs.
     recent_jobs: Vec<Job>,
+    /// The newest deployments.
+    recent_deployments: Vec<DeploymentView>,
 }
 
 /// Show the state of everything at a glance.
@@ -61,8 +64,11 @@ pub(crate) async fn summary(
     let now = api.now();
     let tenant = api.store.tenant(&caller.scope);
     let newest = JobFilter::default();
-    let (statistics, agents, jobs) = futures_util::try_join!(
+    let newest_deployments = DeploymentFilter::default();
+    let (statistics, counts, recent, agents, jobs) = futures_util::try_join!(
         tenant.statistics(None, now),
+        tenant.deployment_counts(now),
+        tenant.deployments(&newest_deployments, RECENT, None),
         tenant.live_agents(None),
         tenant.jobs(&newest, RECENT, None),
     )
@@ -81,11 +87,11 @@ pub(crate) async fn summary(
         jobs_failed_today: statistics.failed_today,
         queue_depth: statistics.queued,
         avg_wait_seconds: statistics.avg_wait_seconds,
-        total_deployments: 0,
-        deployments_today: 0,
-        deployments_active: 0,
-        deployments_staging: 0,
-        deployments_failed: 0,
+        total_deployments: counts.total,
+        deployments_today: counts.today,
+        deployments_active: counts.active,
+        deployments_staging: counts.staging,
+        deployments_failed: counts.failed,
         agents_healthy: healthy.count() as u64,
         agents_total: agents.len() as u64,
         recent_jobs: jobs
@@ -93,5 +99,6 @@ pub(crate) async fn summary(
             .iter()
             .map(|job| web::view::job(job, None))
             .collect(),
+        recent_deployments: recent.deployments.iter().map(deployments::view).collect(),
     }))
 }

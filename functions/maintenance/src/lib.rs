@@ -68,11 +68,12 @@ impl Maintenance {
     pub async fn run(&self, until: Timestamp) -> Summary {
         let mut summary = Summary::default();
         let Summary { sweeps, roll_ups } = &mut summary;
+        // On the heap, because futures of all that a pass may do are large.
         let sweeping = self.repeat(until, SWEEP_EVERY, async || {
-            sweeps.add(self.sweep_pass().await);
+            sweeps.add(Box::pin(self.sweep_pass()).await);
         });
         let rolling = self.repeat(until, ROLL_UP_EVERY, async || {
-            roll_ups.add(self.roll_up_pass().await);
+            roll_ups.add(Box::pin(self.roll_up_pass()).await);
         });
         futures_util::future::join(sweeping, rolling).await;
         summary
@@ -111,16 +112,12 @@ fn time_between(from: Timestamp, to: Timestamp) -> Option<Duration> {
 pub type Event = EventBridgeEvent;
 
 /// Serves one scheduled event. `deadline` is when Lambda ends the invocation.
-pub async fn handle_one(
-    _event: Event,
-    maintenance: &Maintenance,
-    deadline: Timestamp,
-) -> Summary {
+pub async fn handle_one(_event: Event, maintenance: &Maintenance, deadline: Timestamp) -> Summary {
     let now = maintenance.now();
     let until = now
         .plus_seconds(RUN_SECONDS)
         .min(deadline.plus_seconds(-SPARE_SECONDS));
-    let summary = maintenance.run(until).await;
+    let summary = Box::pin(maintenance.run(until)).await;
     summary.log();
     summary
 }

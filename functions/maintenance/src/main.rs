@@ -20,7 +20,9 @@ async fn main() -> Result<(), Error> {
 }
 
 fn now() -> Timestamp {
-    at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    at(SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default())
 }
 
 fn at(since_1970: Duration) -> Timestamp {

@@ -148,10 +148,7 @@ async fn all_pools(tenant: &TenantStore<'_>) -> Result<Vec<Pool>, StoreError> {
 fn workers(agents: &[LiveAgent]) -> BTreeMap<PoolName, (u64, u64)> {
     let mut workers = BTreeMap::new();
     for agent in agents {
-        if matches!(
-            agent.standing,
-            AgentStatus::Healthy | AgentStatus::Degraded
-        ) {
+        if matches!(agent.standing, AgentStatus::Healthy | AgentStatus::Degraded) {
             let (count, capacity): &mut (u64, u64) =
                 workers.entry(agent.pool_name.clone()).or_default();
             *count += 1;

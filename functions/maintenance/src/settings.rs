@@ -22,8 +22,7 @@ pub fn store_from_env() -> Result<Store, SettingsFault> {
     }
     let tables = Tables::from_env(&[TableKind::Jobs, TableKind::Agents])
         .map_err(|names| faults.extend(names.into_iter().map(missing)));
-    let client =
-        client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+    let client = client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
     match (tables, client) {
         (Ok(tables), Ok(client)) if faults.is_empty() => {
             Ok(Store::new(client, tables, Meter::default()))
@@ -38,7 +37,9 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_reported_at_once() {
-        let fault = store_from_env().map(drop).map_err(|fault| fault.to_string());
+        let fault = store_from_env()
+            .map(drop)
+            .map_err(|fault| fault.to_string());
         let said = fault.err().unwrap_or_default();
         for name in ["DYNAMODB_TABLE_JOBS", "DYNAMODB_TABLE_AGENTS"] {
             assert!(said.contains(&format!("{name} is missing")), "{said}");

@@ -25,7 +25,7 @@ const MORE_TO_COME_SECONDS: f64 = 1.0;
     post,
     path = "/api/queue/claim",
     tag = "queue",
-    request_body = ClaimRequest,
+    request_body = Option<ClaimRequest>,
     responses((status = 200, description = "The work, if there is any.", body = ClaimResponse))
 )]
 pub(crate) async fn claim_job(

@@ -30,10 +30,7 @@ pub fn routes(api: Api) -> Routes {
         .route(write, routes!(enqueue_job::enqueue_job))
         .route(write, routes!(enqueue_batch::enqueue_batch))
         .route(read, routes!(list_jobs::list_jobs))
-        .route(
-            read.or_agent(Scope::QueueClaim),
-            routes!(get_job::get_job),
-        )
+        .route(read.or_agent(Scope::QueueClaim), routes!(get_job::get_job))
         .route(agent, routes!(claim_job::claim_job))
         .route(agent, routes!(start_job::start_job))
         .route(agent, routes!(complete_job::complete_job))

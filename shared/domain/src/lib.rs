@@ -1,6 +1,9 @@
 //! The rules of the product: jobs, agents, pools, deployments. Pure: no I/O, and the clock is an argument.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod agent;
+pub mod deployment;
 pub mod job;
 pub mod pool;
 pub mod statistics;

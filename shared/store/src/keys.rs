@@ -114,6 +114,11 @@ impl TenantScope {
         self.key(format_args!("D"))
     }
 
+    /// The counts of deployments: of all time, and of each day.
+    pub(crate) fn deployment_counts(&self) -> String {
+        self.key(format_args!("DC"))
+    }
+
     pub(crate) fn service(&self, service: &ServiceName) -> String {
         self.key(format_args!("V#{service}"))
     }

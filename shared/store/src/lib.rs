@@ -8,6 +8,7 @@ mod agents;
 mod call;
 mod client;
 mod credentials;
+mod deployments;
 mod error;
 mod jobs;
 mod keys;
@@ -28,6 +29,10 @@ pub use client::{ClientFault, client_from_env};
 pub use credentials::{
     Creation, CredentialKind, KeyId, NewAgentKey, NewApiToken, NotAKeyId, Presented, Revocation,
     SessionKey, Subject, Verified,
+};
+pub use deployments::{
+    DeploymentAction, DeploymentCounts, DeploymentCreation, DeploymentFilter, DeploymentOutcome,
+    DeploymentPage, DeploymentPosition, NewDeployment,
 };
 pub use error::StoreError;
 pub use jobs::{

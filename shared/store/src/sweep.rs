@@ -25,7 +25,7 @@ pub struct SweptShard {
     pub moved: Vec<Returned>,
     /// How many agents it declared lost.
     pub lost_agents: usize,
-    /// How many agents it could not look after. They stay due, so the next sweep tries again.
+    /// How many agents, or jobs of one page, it could not look after. They stay due, so the next sweep tries again.
     pub failed: usize,
 }
 
@@ -91,6 +91,8 @@ impl Store {
             let jobs = self.sweep_jobs(shard, now, PAGE, &mut random).await?;
             let moved = jobs.moved.len();
             swept.moved.extend(jobs.moved);
+            // The next page would begin with the same ones, and they were counted already.
+            swept.failed = swept.failed.max(jobs.failed);
             // A page of which nothing moved is being looked after by another sweep, or the index is behind.
             if jobs.due < PAGE as usize || moved == 0 {
                 break;

@@ -25,6 +25,7 @@ pub struct RegisterRequest {
     pub arch: Option<ShortText>,
     /// The user's own labels.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(inline))]
     pub tags: Tags,
     /// How many jobs it runs at a time, 1 to 100. Default 1.
     #[serde(default = "one")]

@@ -72,6 +72,7 @@ macro_rules! new_job {
             pub git_author: Option<GitAuthor>,
             /// Labels of your own: up to 16, 512 bytes in all.
             #[serde(default, skip_serializing_if = "Tags::is_empty")]
+            #[cfg_attr(feature = "openapi", schema(inline))]
             pub tags: Tags,
             /// A reference to a specification that you keep.
             #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -48,6 +48,7 @@ pub struct Job {
     /// The commit's author.
     pub git_author: Option<GitAuthor>,
     /// The user's own labels.
+    #[cfg_attr(feature = "openapi", schema(inline))]
     pub tags: Tags,
     /// A reference to a sealed specification, where there is one.
     pub spec_ref: Option<String>,

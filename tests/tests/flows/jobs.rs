@@ -80,7 +80,10 @@ async fn a_failing_job_is_retried_after_a_pause_then_dead_lettered_and_revived_b
     assert!(agent.log(&id, 3).contains("try 3"));
     let attempts = api.attempts(&id).await;
     let causes: Vec<_> = attempts.iter().map(|attempt| &attempt["cause"]).collect();
-    assert_eq!(causes, [&json!("EXIT_CODE"), &json!("EXIT_CODE"), &json!(null)]);
+    assert_eq!(
+        causes,
+        [&json!("EXIT_CODE"), &json!("EXIT_CODE"), &json!(null)]
+    );
     api.post(&retry, &json!({})).await.expect(409);
     agent.drain().await;
 }
@@ -98,8 +101,14 @@ async fn a_job_that_cannot_be_run_fails_with_a_log_that_says_what_to_mend() {
     let cases = [
         (once(json!({ "job_type": "deploy" })), "deploy"),
         (once(json!({ "git_commit_sha": missing })), missing),
-        (once(json!({ "git_repo": "file:///no/such/repository" })), "repository"),
-        (with(broken.request(), &json!({ "max_attempts": 1 })), "stepz"),
+        (
+            once(json!({ "git_repo": "file:///no/such/repository" })),
+            "repository",
+        ),
+        (
+            with(broken.request(), &json!({ "max_attempts": 1 })),
+            "stepz",
+        ),
     ];
     for (request, named) in cases {
         let id = api.enqueue(&request).await.job_id;

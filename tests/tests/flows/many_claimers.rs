@@ -79,10 +79,14 @@ async fn sixteen_claimers_share_two_thousand_jobs_none_twice_and_none_lost() {
     let completed = api.list("status=COMPLETED").await;
     let completed: BTreeSet<_> = completed.into_iter().map(|job| job.job_id).collect();
     assert!(completed == enqueued, "every job is completed");
-    until("the statistics to agree", Duration::from_secs(60), async || {
-        let stats = api.get("/api/queue/stats").await.expect(200);
-        let numbers = [&stats["completed"], &stats["queued"], &stats["running"]];
-        (numbers == [&json!(JOBS), &json!(0), &json!(0)]).then_some(())
-    })
+    until(
+        "the statistics to agree",
+        Duration::from_mins(1),
+        async || {
+            let stats = api.get("/api/queue/stats").await.expect(200);
+            let numbers = [&stats["completed"], &stats["queued"], &stats["running"]];
+            (numbers == [&json!(JOBS), &json!(0), &json!(0)]).then_some(())
+        },
+    )
     .await;
 }

@@ -9,6 +9,7 @@ use wire::{JobId, JobStatus};
 struct Held {
     id: JobId,
     gate: PathBuf,
+    _repo: Repo,
 }
 
 async fn running_job(plane: &Plane) -> Held {
@@ -18,7 +19,11 @@ async fn running_job(plane: &Plane) -> Held {
     let api = plane.api();
     let id = api.enqueue(&repo.request()).await.job_id;
     api.wait_for(&id, JobStatus::Running, SOON).await;
-    Held { id, gate }
+    Held {
+        id,
+        gate,
+        _repo: repo,
+    }
 }
 
 impl Held {

@@ -33,7 +33,12 @@ fn is_clear(status: u16, headers: &HeaderMap) -> bool {
 async fn all_accepted_are_in_line(api: &Api, accepted: &BTreeSet<JobId>) {
     let queued = api.list("status=QUEUED").await;
     let queued: BTreeSet<_> = queued.into_iter().map(|job| job.job_id).collect();
-    assert!(&queued == accepted, "{} of {}", queued.len(), accepted.len());
+    assert!(
+        &queued == accepted,
+        "{} of {}",
+        queued.len(),
+        accepted.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +55,7 @@ async fn of_many_requests_at_once_each_is_answered_and_what_is_accepted_is_kept(
     }
     let answers: Vec<Answer> = timeout(SOON * 2, calls.join_all())
         .await
-        .expect("every request is answered");
+        .unwrap_or_else(|_| panic!("a request was not answered"));
     let mut accepted = BTreeSet::new();
     for answer in &answers {
         assert!(is_clear(answer.status, &answer.headers), "{answer:?}");
@@ -106,7 +111,7 @@ impl Slow {
         // An end of the connection after the answer is no matter.
         let _ = timeout(SOON, self.stream.read_to_end(&mut bytes))
             .await
-            .expect("every request is answered");
+            .unwrap_or_else(|_| panic!("a request was not answered"));
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.lines();
@@ -143,7 +148,10 @@ async fn slow_senders_that_take_every_place_are_answered_and_others_told_to_come
     let meanwhile = api
         .call(Method::POST, "/api/queue/jobs", Some(&request()))
         .await;
-    assert!(is_clear(meanwhile.status, &meanwhile.headers), "{meanwhile:?}");
+    assert!(
+        is_clear(meanwhile.status, &meanwhile.headers),
+        "{meanwhile:?}"
+    );
     assert_ne!(meanwhile.status, 201, "no place was left");
 
     let mut accepted = BTreeSet::new();

@@ -1,15 +1,14 @@
 //! Two tenants on one control plane. `access` calls every route with another tenant's ids; here both of them work.
 
+use crate::harness::Credentials;
 use crate::plane;
-use auth::{Api, Scope, Token};
+use auth::Api;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use store::{CredentialKind, NewAgentKey, NewApiToken};
 use tower::ServiceExt;
-use wire::{PoolName, TenantId};
 
 const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
@@ -25,41 +24,20 @@ struct Tenant {
 
 impl Tenant {
     async fn create(api: &Api, name: &str) -> Self {
-        let id = TenantId::parse(name).unwrap();
-        let scope = api.store.create_tenant(&id, api.now()).await.unwrap();
-        let tenant = api.store.tenant(&scope);
-        let token = Token::issue(api.environment, CredentialKind::ApiToken, &api.entropy);
-        let new = NewApiToken {
-            key_id: token.presented.key_id.clone(),
-            secret_sha256: token.presented.secret_sha256,
-            name: "test".to_owned(),
-            scopes: vec![Scope::Admin.to_string()],
-            created_by: "test".to_owned(),
-            expires_at: None,
-        };
-        tenant.create_api_token(&new, api.now()).await.unwrap();
-        let key = Token::issue(api.environment, CredentialKind::AgentKey, &api.entropy);
-        let new = NewAgentKey {
-            key_id: key.presented.key_id.clone(),
-            secret_sha256: key.presented.secret_sha256,
-            name: "test".to_owned(),
-            pool: PoolName::parse(POOL).unwrap(),
-            created_by: "test".to_owned(),
-            expires_at: None,
-        };
-        tenant.create_agent_key(&new, api.now()).await.unwrap();
+        let credentials = Credentials::create(api, name).await;
         let mut made = Self {
             app: web::app(plane::routes(api).into_parts().0),
-            people: token.bearer(),
+            people: format!("Bearer {}", credentials.api_token),
             agent: String::new(),
             agent_id: String::new(),
         };
         let body = json!({ "pool_name": POOL, "version": "0.1.0", "max_concurrent_jobs": 10 });
         let path = "/api/agents/register";
-        let (status, answer) = made.call(&key.bearer(), "POST", path, &body).await;
+        let key = format!("Bearer {}", credentials.agent_key);
+        let (status, answer) = made.call(&key, "POST", path, &body).await;
         assert!((200..300).contains(&status), "{answer}");
         made.agent = format!("Bearer {}", text(&answer["session_token"]));
-        made.agent_id = text(&answer["agent_id"]).to_owned();
+        text(&answer["agent_id"]).clone_into(&mut made.agent_id);
         made
     }
 
@@ -107,7 +85,13 @@ impl Tenant {
 
     async fn enqueue(&self) -> (u16, String) {
         let (status, body) = self
-            .call_with(&self.people, "POST", "/api/queue/jobs", &job(), Some("nightly"))
+            .call_with(
+                &self.people,
+                "POST",
+                "/api/queue/jobs",
+                &job(),
+                Some("nightly"),
+            )
             .await;
         (status, text(&body["job"]["job_id"]).to_owned())
     }
@@ -197,17 +181,47 @@ async fn what_another_tenant_has_is_as_what_nobody_has() {
     let calls = [
         (people, "GET", "/api/queue/jobs/{job}", json!(null)),
         (people, "DELETE", "/api/queue/jobs/{job}", json!(null)),
-        (people, "PATCH", "/api/queue/jobs/{job}/priority", json!({ "priority": "LOW" })),
+        (
+            people,
+            "PATCH",
+            "/api/queue/jobs/{job}/priority",
+            json!({ "priority": "LOW" }),
+        ),
         (people, "POST", "/api/queue/jobs/{job}/retry", json!(null)),
         (people, "GET", "/api/dashboard/jobs/{job}", json!(null)),
-        (people, "POST", "/api/dashboard/jobs/{job}/cancel", json!(null)),
-        (people, "POST", "/api/dashboard/jobs/{job}/retry", json!(null)),
+        (
+            people,
+            "POST",
+            "/api/dashboard/jobs/{job}/cancel",
+            json!(null),
+        ),
+        (
+            people,
+            "POST",
+            "/api/dashboard/jobs/{job}/retry",
+            json!(null),
+        ),
         (people, "GET", "/api/agents/{agent}", json!(null)),
         (people, "GET", "/api/agents/{agent}/jobs", json!(null)),
-        (people, "PATCH", "/api/agents/{agent}/status", json!({ "status": "PAUSED" })),
-        (people, "POST", "/api/agents/{agent}/deregister", json!(null)),
+        (
+            people,
+            "PATCH",
+            "/api/agents/{agent}/status",
+            json!({ "status": "PAUSED" }),
+        ),
+        (
+            people,
+            "POST",
+            "/api/agents/{agent}/deregister",
+            json!(null),
+        ),
         (agent, "GET", "/api/queue/jobs/{job}", json!(null)),
-        (agent, "PATCH", "/api/queue/jobs/{job}/start", json!({ "attempt": 1 })),
+        (
+            agent,
+            "PATCH",
+            "/api/queue/jobs/{job}/start",
+            json!({ "attempt": 1 }),
+        ),
         (agent, "PATCH", "/api/queue/jobs/{job}/complete", result),
         (agent, "POST", "/api/agents/{agent}/heartbeat", beat),
         (agent, "GET", "/api/agents/{agent}/config", json!(null)),

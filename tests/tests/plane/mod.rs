@@ -7,7 +7,7 @@ use web::{Clock, Entropy};
 use wire::Timestamp;
 
 /// What every handler is given.
-pub async fn api() -> Api {
+pub(crate) async fn api() -> Api {
     let client = Engine::memory().unwrap().client();
     let store = Store::new(client, Tables::default(), telemetry::Meter::default());
     store.create_tables().await.unwrap();
@@ -22,7 +22,7 @@ pub async fn api() -> Api {
 }
 
 /// The routes of each function.
-pub fn functions(api: &Api) -> [(&'static str, Routes); 3] {
+pub(crate) fn functions(api: &Api) -> [(&'static str, Routes); 3] {
     [
         ("queue", queue::routes(api.clone())),
         ("agents", agents::routes(api.clone())),
@@ -31,7 +31,7 @@ pub fn functions(api: &Api) -> [(&'static str, Routes); 3] {
 }
 
 /// The routes of all functions.
-pub fn routes(api: &Api) -> Routes {
+pub(crate) fn routes(api: &Api) -> Routes {
     let none = Routes::new(api.clone());
     functions(api)
         .into_iter()

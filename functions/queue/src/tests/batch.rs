@@ -57,7 +57,10 @@ async fn one_bad_job_does_not_keep_the_others_out() {
     let answer = world.post(BATCH, json!({ "jobs": jobs })).await;
     assert_eq!(answer.status, 201);
     let results = answer.json["results"].as_array().unwrap();
-    let statuses: Vec<_> = results.iter().map(|result| result["status"].as_u64().unwrap()).collect();
+    let statuses: Vec<_> = results
+        .iter()
+        .map(|result| result["status"].as_u64().unwrap())
+        .collect();
     assert_eq!(statuses, [201, 400, 400, 400, 400, 201]);
     for (place, pointers) in [
         (1, vec!["/jobs/1/git_commit_sha"]),
@@ -66,11 +69,17 @@ async fn one_bad_job_does_not_keep_the_others_out() {
         (4, vec!["/jobs/4/timeout_seconds", "/jobs/4/max_attempts"]),
     ] {
         let errors = results[place]["problem"]["errors"].as_array().unwrap();
-        let found: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        let found: Vec<_> = errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap())
+            .collect();
         assert_eq!(found, pointers);
         assert_eq!(results[place]["job"], Value::Null);
     }
-    assert_eq!(world.get(JOBS).await.json["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        world.get(JOBS).await.json["jobs"].as_array().unwrap().len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -98,6 +107,11 @@ async fn a_repeated_batch_is_the_same_jobs() {
     let mut changed = batch(4);
     changed["jobs"][1]["priority"] = json!("HIGH");
     let third = world.post_with_key(BATCH, "nightly", &changed).await;
-    let statuses: Vec<_> = third.json["results"].as_array().unwrap().iter().map(|result| result["status"].clone()).collect();
+    let statuses: Vec<_> = third.json["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["status"].clone())
+        .collect();
     assert_eq!(statuses, [200, 409, 200, 201]);
 }

@@ -10,7 +10,10 @@ async fn a_repeated_request_is_the_same_job_however_it_is_spelt() {
     assert_eq!(first.status, 201);
     let spelt_out = job(json!({"priority": "normal", "timeout_seconds": 3600, "tags": {}}));
     let again = world.post_with_key(JOBS, "a-key", &spelt_out).await;
-    assert_eq!((again.status.as_u16(), again.job_id()), (200, first.job_id()));
+    assert_eq!(
+        (again.status.as_u16(), again.job_id()),
+        (200, first.job_id())
+    );
     let other = world.post_with_key(JOBS, "b-key", &job(json!({}))).await;
     assert_eq!(other.status, 201);
     assert_ne!(other.job_id(), first.job_id());
@@ -35,5 +38,8 @@ async fn a_repeated_request_shows_the_job_as_it_is_by_now() {
     world.claim(&agent, json!({})).await;
     world.complete(&agent, &id, 1, 0).await;
     let again = world.post_with_key(JOBS, "a-key", &body).await;
-    assert_eq!((again.status.as_u16(), &again.job()["status"]), (200, &json!("COMPLETED")));
+    assert_eq!(
+        (again.status.as_u16(), &again.job()["status"]),
+        (200, &json!("COMPLETED"))
+    );
 }

@@ -84,14 +84,20 @@ async fn only_the_attempts_own_agent_may_speak_for_it() {
     assert_eq!(world.start(&mine, &id, 1).await.status, 200);
     assert_eq!(world.complete(&mine, &id, 1, 1).await.json["retried"], true);
     let repeated = world.complete(&mine, &id, 1, 1).await;
-    assert_eq!((repeated.status.as_u16(), &repeated.json["retried"]), (200, &json!(true)));
+    assert_eq!(
+        (repeated.status.as_u16(), &repeated.json["retried"]),
+        (200, &json!(true))
+    );
 
     world.advance(5);
     world.claim(&other, json!({})).await;
     stale(world.complete(&mine, &id, 1, 0).await);
     assert_eq!(shown(&world, &id).await["status"], "CLAIMED");
     let unknown = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
-    assert_eq!(world.start(&mine, unknown, 1).await.problem(), (404, "not_found"));
+    assert_eq!(
+        world.start(&mine, unknown, 1).await.problem(),
+        (404, "not_found")
+    );
 }
 
 #[tokio::test]
@@ -100,14 +106,25 @@ async fn an_agent_sees_the_jobs_that_it_holds_or_held_and_no_others() {
     let (mine, other) = (world.agent("default").await, world.agent("default").await);
     let id = world.enqueue(json!({})).await;
     let path = format!("{JOBS}/{id}");
-    let look = async |agent: &Agent| world.call(Method::GET, &path, &agent.bearer, None).await.status;
+    let look = async |agent: &Agent| {
+        world
+            .call(Method::GET, &path, &agent.bearer, None)
+            .await
+            .status
+    };
     assert_eq!(look(&mine).await, 404);
     world.claim(&mine, json!({})).await;
-    assert_eq!((look(&mine).await, look(&other).await), (200.try_into().unwrap(), 404.try_into().unwrap()));
+    assert_eq!(
+        (look(&mine).await, look(&other).await),
+        (200.try_into().unwrap(), 404.try_into().unwrap())
+    );
     world.complete(&mine, &id, 1, 1).await;
     world.advance(5);
     world.claim(&other, json!({})).await;
-    assert_eq!((look(&mine).await, look(&other).await), (200.try_into().unwrap(), 200.try_into().unwrap()));
+    assert_eq!(
+        (look(&mine).await, look(&other).await),
+        (200.try_into().unwrap(), 200.try_into().unwrap())
+    );
 }
 
 #[tokio::test]
@@ -118,10 +135,23 @@ async fn an_agent_that_is_asked_to_drain_or_pause_is_given_nothing() {
     for directive in [wire::Directive::Drain, wire::Directive::Pause] {
         world.direct(&agent, directive).await;
         let answer = world.claim(&agent, json!({})).await;
-        assert_eq!(answer.json, json!({"job": null, "jobs": [], "retry_after_seconds": 5.0}));
+        assert_eq!(
+            answer.json,
+            json!({"job": null, "jobs": [], "retry_after_seconds": 5.0})
+        );
     }
     world.direct(&agent, wire::Directive::Run).await;
     assert!(world.claim(&agent, json!({})).await.job().is_object());
+}
+
+#[tokio::test]
+async fn a_claim_needs_no_body() {
+    let world = World::new().await;
+    let agent = world.agent("default").await;
+    let id = world.enqueue(json!({})).await;
+    let path = "/api/queue/claim";
+    let answer = world.call(Method::POST, path, &agent.bearer, None).await;
+    assert_eq!(answer.job_id(), id);
 }
 
 #[tokio::test]
@@ -154,10 +184,18 @@ async fn urgent_jobs_come_first_and_equals_in_the_order_of_their_enqueueing() {
     expected.pop();
     expected.insert(0, moved);
     let claimed = world.claim(&agent, json!({"max_jobs": 10})).await;
-    let ids: Vec<_> = claimed.json["jobs"].as_array().unwrap().iter().map(|job| job["job_id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = claimed.json["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["job_id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, expected);
     assert_eq!(claimed.json["retry_after_seconds"], 1.0);
-    assert_eq!(world.claim(&agent, json!({})).await.json["retry_after_seconds"], 2.0);
+    assert_eq!(
+        world.claim(&agent, json!({})).await.json["retry_after_seconds"],
+        2.0
+    );
 }
 
 #[tokio::test]
@@ -165,7 +203,11 @@ async fn cancelling_ends_a_queued_job_and_asks_the_agent_of_a_running_one() {
     let world = World::new().await;
     let agent = world.agent("default").await;
     let queued = world.enqueue(json!({})).await;
-    let cancel = async |id: &str| world.call(Method::DELETE, &format!("{JOBS}/{id}"), &world.token, None).await;
+    let cancel = async |id: &str| {
+        world
+            .call(Method::DELETE, &format!("{JOBS}/{id}"), &world.token, None)
+            .await
+    };
     assert_eq!(cancel(&queued).await.job()["status"], "CANCELLED");
     assert_eq!(cancel(&queued).await.status, 200);
     assert_eq!(world.claim(&agent, json!({})).await.job(), &Value::Null);
@@ -174,15 +216,26 @@ async fn cancelling_ends_a_queued_job_and_asks_the_agent_of_a_running_one() {
     let (id, attempt) = claim_and_start(&world, &agent).await;
     assert_eq!(id, running);
     let asked = cancel(&id).await;
-    assert_eq!((&asked.job()["status"], &asked.job()["cancel_requested"]), (&json!("RUNNING"), &json!(true)));
-    assert_eq!(world.complete(&agent, &id, attempt, 143).await.job()["status"], "CANCELLED");
+    assert_eq!(
+        (&asked.job()["status"], &asked.job()["cancel_requested"]),
+        (&json!("RUNNING"), &json!(true))
+    );
+    assert_eq!(
+        world.complete(&agent, &id, attempt, 143).await.job()["status"],
+        "CANCELLED"
+    );
 
     let done = world.enqueue(json!({})).await;
     let (_, attempt) = claim_and_start(&world, &agent).await;
     world.complete(&agent, &done, attempt, 0).await;
     let refused = cancel(&done).await;
     assert_eq!(refused.problem(), (409, "illegal_transition"));
-    assert!(refused.json["detail"].as_str().unwrap().contains("COMPLETED"));
+    assert!(
+        refused.json["detail"]
+            .as_str()
+            .unwrap()
+            .contains("COMPLETED")
+    );
 }
 
 #[tokio::test]
@@ -204,8 +257,14 @@ async fn what_nobody_started_goes_back_by_an_idle_poll() {
         assert!(polls < 8, "the job did not come back");
     };
     assert_eq!(claimed.job_id(), id);
-    assert_eq!((&claimed.job()["attempt"], &claimed.job()["losses"]), (&json!(2), &json!(1)));
-    assert_eq!(world.complete(&dead, &id, 1, 0).await.problem(), (409, "stale_attempt"));
+    assert_eq!(
+        (&claimed.job()["attempt"], &claimed.job()["losses"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(
+        world.complete(&dead, &id, 1, 0).await.problem(),
+        (409, "stale_attempt")
+    );
 }
 
 #[tokio::test]

@@ -267,11 +267,14 @@ pub(super) fn job(changes: Value) -> Value {
         "git_commit_sha": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     });
     let fields = job.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
+    let Value::Object(changes) = changes else {
+        unreachable!("changes are an object");
+    };
+    for (name, value) in changes {
         if value.is_null() {
-            fields.remove(name);
+            fields.remove(&name);
         } else {
-            fields.insert(name.clone(), value.clone());
+            fields.insert(name, value);
         }
     }
     job

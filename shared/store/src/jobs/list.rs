@@ -205,6 +205,14 @@ impl TenantStore<'_> {
         after: Option<&JobPosition>,
     ) -> Result<Vec<String>, StoreError> {
         let start = after.and_then(|JobPosition(sort)| {
+            // Positions come back from callers. One outside of the range would be refused as a fault of ours.
+            if range
+                .prefix
+                .as_ref()
+                .is_some_and(|prefix| !sort.starts_with(prefix.as_str()))
+            {
+                return None;
+            }
             let id = id_of(sort)?;
             let mut start = key(self.scope.job(&id), JOB);
             start.insert(

@@ -34,6 +34,8 @@ pub struct Swept {
     pub moved: Vec<Returned>,
     /// How many entries were due. As many as the limit mean that there may be more.
     pub due: usize,
+    /// How many of them could not be looked after. They stay due.
+    pub failed: usize,
 }
 
 impl Store {
@@ -52,12 +54,20 @@ impl Store {
         for (scope, job_id) in self.due_jobs(shard, now, limit).await? {
             swept.due += 1;
             let tenant = self.tenant(&scope);
-            let moved = tenant
+            match tenant
                 .sweep_job(&job_id, now, &WriteId::new(random()))
-                .await?;
-            swept
-                .moved
-                .extend(moved.map(|status| returned(&scope, job_id, status)));
+                .await
+            {
+                Ok(moved) => swept
+                    .moved
+                    .extend(moved.map(|status| returned(&scope, job_id, status))),
+                Err(error @ StoreError::Busy { .. }) => return Err(error),
+                // One item that cannot be read must not keep all that come after it from being looked after.
+                Err(error) => {
+                    tracing::error!(%error, %job_id, "a job could not be swept");
+                    swept.failed += 1;
+                }
+            }
         }
         Ok(swept)
     }

@@ -27,7 +27,14 @@ impl Agent {
         let directory = plane.directory().join(name);
         let mut command = Command::new(binary("hybrid-agent"));
         command
-            .args(["run", "--url", &plane.url(), "--pool", "default", "--directory"])
+            .args([
+                "run",
+                "--url",
+                &plane.url(),
+                "--pool",
+                "default",
+                "--directory",
+            ])
             .arg(&directory)
             .args(["--hostname", name])
             .args(flags)

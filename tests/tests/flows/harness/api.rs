@@ -76,6 +76,11 @@ impl Api {
         }
     }
 
+    /// The credential.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Calls the API.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let shown = format!("{method} {path}");
@@ -134,10 +139,7 @@ impl Api {
     /// Puts up to 100 jobs in line.
     pub(crate) async fn enqueue_all(&self, requests: &[Value]) -> Vec<JobId> {
         let body = json!({ "jobs": requests });
-        let answer = self
-            .post("/api/queue/jobs/batch", &body)
-            .await
-            .expect(201);
+        let answer = self.post("/api/queue/jobs/batch", &body).await.expect(201);
         let results = answer["results"].as_array().unwrap();
         results
             .iter()

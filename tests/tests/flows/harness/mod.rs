@@ -2,6 +2,7 @@
 
 mod agent;
 mod api;
+mod credentials;
 mod plane;
 mod program;
 mod repo;
@@ -11,7 +12,8 @@ mod wait;
 
 pub(crate) use agent::Agent;
 pub(crate) use api::{Answer, Api};
-pub(crate) use plane::Plane;
+pub(crate) use credentials::Credentials;
+pub(crate) use plane::{Plane, free_port};
 pub(crate) use program::{Program, is_alive};
 pub(crate) use repo::{Repo, spec, with};
 pub(crate) use scripted::Scripted;
@@ -27,4 +29,4 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const LOSS_FOUND: Duration = Duration::from_secs(35);
 
 /// How long until another agent has run the job of one that fell silent.
-pub(crate) const LOSS_MADE_GOOD: Duration = Duration::from_secs(60);
+pub(crate) const LOSS_MADE_GOOD: Duration = Duration::from_mins(1);

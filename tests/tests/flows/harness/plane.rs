@@ -52,7 +52,10 @@ impl Plane {
             }
             // Another test was faster to take the port.
             let said = program.stderr();
-            assert!(said.contains("is in use"), "the plane did not start: {said}");
+            assert!(
+                said.contains("is in use"),
+                "the plane did not start: {said}"
+            );
         }
         panic!("no free port");
     }
@@ -129,9 +132,9 @@ async fn is_listening(program: &mut Program) -> bool {
     .await
 }
 
-/// A port that nothing listens on now, and that the system gives nobody by itself: while a plane is down, no
-/// connection of another test can come to stand in its place.
-fn free_port() -> u16 {
+/// A port that nothing listens on now, and that the system gives nobody by itself: while a server is down, no
+/// connection can come to stand in its place, not even that of a caller who tries whether it is there.
+pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 15_000;
     let entropy = web::Entropy::system();

@@ -1,0 +1,129 @@
+//! Deployments, and the services that they are versions of.
+
+mod create_deployment;
+mod fail_deployment;
+mod list_deployments;
+mod list_service_deployments;
+mod list_services;
+mod promote_deployment;
+mod roll_back_deployment;
+mod show_deployment;
+mod show_history;
+mod stage_deployment;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub(crate) use view::{DeploymentView, view};
+
+use auth::{Access, Api, Caller, OrProblem, Routes, Scope};
+use axum::Json;
+use domain::deployment::{Deployment, TransitionError};
+use serde::{Deserialize, Serialize};
+use store::{DeploymentAction, DeploymentOutcome};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use web::{Problem, ProblemCode};
+use wire::{Check, DeploymentId, JobId};
+
+/// Adds the routes of deployments and services.
+pub(crate) fn add(routes: Routes) -> Routes {
+    let read = Access::people(Scope::DeploymentsRead);
+    let write = Access::people(Scope::DeploymentsWrite);
+    routes
+        .route(write, routes!(create_deployment::create_deployment))
+        .route(read, routes!(list_deployments::list_deployments))
+        .route(read, routes!(show_deployment::show_deployment))
+        .route(read, routes!(show_history::show_deployment_history))
+        .route(write, routes!(stage_deployment::stage_deployment))
+        .route(write, routes!(promote_deployment::promote_deployment))
+        .route(write, routes!(fail_deployment::fail_deployment))
+        .route(write, routes!(roll_back_deployment::roll_back_deployment))
+        .route(
+            read,
+            routes!(list_service_deployments::list_deployments_of_service),
+        )
+        .route(read, routes!(list_services::list_services))
+        .route(
+            read,
+            routes!(list_service_deployments::list_service_deployments),
+        )
+}
+
+/// An answer with one deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeploymentResponse {
+    /// The deployment.
+    deployment: DeploymentView,
+}
+
+impl DeploymentResponse {
+    fn new(deployment: &Deployment) -> Json<Self> {
+        let deployment = view(deployment);
+        Json(Self { deployment })
+    }
+}
+
+/// A page of deployments.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeploymentList {
+    /// The deployments, newest first. A page may have fewer than `limit`, even none, and still not be the last.
+    deployments: Vec<DeploymentView>,
+    /// The cursor of the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// The job that deployed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeployedByRequest {
+    /// The job. It is not looked up: ended jobs are forgotten after 30 days, deployments are not.
+    job_id: JobId,
+}
+
+impl Check for DeployedByRequest {}
+
+/// What the action makes of the deployment.
+async fn change(
+    api: &Api,
+    caller: &Caller,
+    operation: &'static str,
+    id: &DeploymentId,
+    action: &DeploymentAction,
+) -> Result<Json<DeploymentResponse>, Problem> {
+    let by = caller.created_by();
+    let outcome = api
+        .store
+        .tenant(&caller.scope)
+        .change_deployment(operation, id, action, (&by, api.now()), &api.write_id())
+        .await
+        .or_problem()?;
+    let (refusal, deployment) = match outcome {
+        DeploymentOutcome::Changed(deployment) | DeploymentOutcome::AlreadyDone(deployment) => {
+            return Ok(DeploymentResponse::new(&deployment));
+        }
+        DeploymentOutcome::Refused(refusal, deployment) => (refusal, deployment),
+        DeploymentOutcome::Missing => return Err(Problem::not_found("deployment")),
+        DeploymentOutcome::Contended => {
+            let detail = "others kept changing the service's deployments; nothing was changed";
+            return Err(Problem::new(ProblemCode::Contended, detail).retry_after(1));
+        }
+    };
+    Err(Problem::conflict(
+        ProblemCode::IllegalTransition,
+        match refusal {
+            TransitionError::Illegal(_) => {
+                format!(
+                    "not possible while the deployment is {}",
+                    deployment.status()
+                )
+            }
+            TransitionError::NotStaged => {
+                "production needs staging first; the deployment is PENDING".to_owned()
+            }
+            TransitionError::NeverLive => {
+                "no deployment of that version was live before this one".to_owned()
+            }
+        },
+    ))
+}

@@ -1,0 +1,312 @@
+//! The functions as the binaries they are: the emulator of cargo-lambda with its router before them, DynamoDB Local
+//! behind them.
+
+use crate::harness::{
+    Api, Credentials, Program, SOON, Scripted, binary, cargo_lambda, dynamodb_local, free_port,
+    project_root, until,
+};
+use auth::Environment;
+use aws_credential_types::Credentials as AwsCredentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
+use serde_json::{Value, json};
+use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use store::{Store, TABLES, Tables};
+use telemetry::Meter;
+use tempfile::TempDir;
+use web::{Clock, Entropy};
+use wire::JobStatus;
+
+/// Every function.
+const FUNCTIONS: [&str; 4] = ["agents", "dashboard", "maintenance", "queue"];
+
+/// What DynamoDB Local is called with. It takes any, and keeps the tables of all in one place.
+const REGION: &str = "us-east-1";
+const KEY: &str = "local";
+
+/// The functions, running.
+struct Deployment {
+    /// Dropped first, so that the functions do not outlive their runtime API.
+    functions: Vec<Program>,
+    _emulator: Program,
+    cargo_lambda: PathBuf,
+    port: u16,
+    credentials: Credentials,
+    directory: TempDir,
+}
+
+impl Deployment {
+    /// Starts everything, unless the test is to be skipped.
+    async fn start() -> Option<Self> {
+        let cargo_lambda = cargo_lambda()?;
+        let dynamodb_url = dynamodb_local()?;
+        let directory = tempfile::tempdir().unwrap();
+        let entropy = Entropy::system();
+        let number = u64::from_le_bytes(entropy.bytes());
+        let tables = Tables::with_prefix(&format!("f{number:016x}-"));
+        let client = client(&dynamodb_url);
+        let api = auth::Api {
+            store: Store::new(client, tables.clone(), Meter::default()),
+            clock: Clock::system(),
+            entropy,
+            environment: Environment::Test,
+            name: "flows",
+            version: "0",
+        };
+        api.store.create_tables().await.unwrap();
+        let credentials = Credentials::create(&api, "acme").await;
+
+        let port = free_port();
+        let emulator = emulator(&cargo_lambda, port, directory.path()).await;
+        let functions = FUNCTIONS
+            .iter()
+            .map(|name| {
+                let mut command = bare(name);
+                let runtime = format!("http://127.0.0.1:{port}/.rt/{name}");
+                command
+                    .env("AWS_LAMBDA_RUNTIME_API", runtime)
+                    .envs(configuration(&dynamodb_url, &tables));
+                Program::start(name, &mut command, directory.path())
+            })
+            .collect();
+        Some(Self {
+            functions,
+            _emulator: emulator,
+            cargo_lambda,
+            port,
+            credentials,
+            directory,
+        })
+    }
+
+    fn api(&self, token: &str) -> Api {
+        Api::new(&format!("http://127.0.0.1:{}", self.port), token)
+    }
+
+    /// What a function answers to an event.
+    async fn invoke(&self, function: &str, event: &Path) -> Value {
+        let mut command = Command::new(&self.cargo_lambda);
+        command
+            .args(["lambda", "invoke", function, "--output-format", "json"])
+            .args(["--invoke-address", "127.0.0.1"])
+            .args(["--invoke-port", &self.port.to_string(), "--data-file"])
+            .arg(event)
+            .current_dir(self.directory.path());
+        let mut invocation = Program::start("invoke", &mut command, self.directory.path());
+        let code = invocation.exit_code(SOON).await;
+        let (said, failed) = (invocation.stdout(), invocation.stderr());
+        assert_eq!(code, 0, "{function} {}: {failed}", event.display());
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    /// The event of that name with other texts in it.
+    fn changed(&self, name: &str, changes: &[(&str, &str)]) -> PathBuf {
+        let mut text = fs::read_to_string(events().join(name)).unwrap();
+        for (old, new) in changes {
+            assert!(text.contains(old), "{old} is not in {name}");
+            text = text.replace(old, new);
+        }
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn client(url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(AwsCredentials::new(KEY, KEY, None, None, "tests"))
+        .endpoint_url(url)
+        .build();
+    Client::from_conf(config)
+}
+
+/// What a deployment gives a function besides the runtime's own variables.
+fn configuration(dynamodb_url: &str, tables: &Tables) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("ENVIRONMENT", "test".to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
+    ];
+    for table in TABLES {
+        variables.push((table.variable, tables.name(table.kind).to_owned()));
+    }
+    variables
+}
+
+/// A function with nothing in its environment but what Lambda's runtime sets.
+fn bare(name: &str) -> Command {
+    let mut command = Command::new(binary(name));
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_FUNCTION_NAME", name)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1");
+    command
+}
+
+/// cargo-lambda's emulator with the router of the project. The functions are started by the test and not by it, since
+/// it would build them first, with other features than the tests are built with.
+async fn emulator(cargo_lambda: &Path, port: u16, directory: &Path) -> Program {
+    let mut command = Command::new(cargo_lambda);
+    command
+        .args(["lambda", "watch", "--only-lambda-apis"])
+        .args(["--invoke-address", "127.0.0.1"])
+        .args(["--invoke-port", &port.to_string()])
+        .current_dir(project_root());
+    let mut emulator = Program::start("emulator", &mut command, directory);
+    until("the emulator to listen", SOON, async || {
+        assert!(emulator.has_ended().is_none(), "the emulator has ended");
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+    })
+    .await;
+    emulator
+}
+
+/// A sample event, what to replace in it so that its caller is known, and the status of the answer.
+type KnownEvent<'a> = (&'a str, &'a [(&'a str, &'a str)], u64);
+
+fn events() -> PathBuf {
+    project_root().join("events")
+}
+
+fn job() -> Value {
+    json!({
+        "job_type": "build", "pool_name": "default", "git_repo": "https://git.example.com/a",
+        "git_commit_sha": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    })
+}
+
+#[tokio::test]
+async fn the_functions_behind_the_router_run_a_job_from_end_to_end() {
+    let Some(mut deployment) = Deployment::start().await else {
+        return;
+    };
+    let api = deployment.api(&deployment.credentials.api_token);
+    let key = deployment.api(&deployment.credentials.agent_key);
+
+    let health = api.get("/health").await.expect(200);
+    assert_eq!(health["status"], "healthy");
+    assert_eq!(
+        api.get("/api/openapi.json").await.expect(200)["openapi"],
+        "3.1.0"
+    );
+    let agent = Scripted::register_with(&key, "default").await;
+    let id = api.enqueue(&job()).await.job_id;
+    let job = agent.claim_one().await;
+    assert_eq!((&job.job_id, job.attempt), (&id, 1));
+    agent.heartbeat(&[&job]).await;
+    assert_eq!(agent.start(&job).await.status, JobStatus::Running);
+    let done = agent.complete(&job, 0).await;
+    assert_eq!(
+        (done.job.status, done.retried),
+        (JobStatus::Completed, false)
+    );
+    // Each function sees what the others did.
+    assert_eq!(api.job(&id).await, done.job);
+    assert_eq!(api.attempts(&id).await.len(), 1);
+    let agents = api.get("/api/agents").await.expect(200);
+    assert_eq!(agents["agents"][0]["status"], "HEALTHY", "{agents}");
+
+    let stranger = api.with_token("junk").get("/api/queue/jobs").await;
+    assert_eq!((stranger.status, stranger.code()), (401, "unauthenticated"));
+    assert_eq!(stranger.headers["content-type"], "application/problem+json");
+    for function in &mut deployment.functions {
+        assert!(function.has_ended().is_none(), "a function has ended");
+    }
+}
+
+#[tokio::test]
+async fn every_sample_event_is_answered_by_its_function() {
+    let Some(deployment) = Deployment::start().await else {
+        return;
+    };
+    let mut names: Vec<String> = fs::read_dir(events())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 8);
+    // As they are, their credentials are nobody's.
+    for name in &names {
+        let (function, _) = name.split_once('-').unwrap();
+        let answer = deployment.invoke(function, &events().join(name)).await;
+        match name.as_str() {
+            "maintenance-scheduled.json" => {
+                assert!(answer["sweeps"]["passes"].as_u64() > Some(0), "{answer}");
+                assert_eq!(answer["sweeps"]["errors"], 0, "{answer}");
+                assert_eq!(answer["roll_ups"]["errors"], 0, "{answer}");
+            }
+            "dashboard-health.json" => assert_eq!(answer["statusCode"], 200, "{answer}"),
+            _ => assert_eq!(answer["statusCode"], 401, "{name}: {answer}"),
+        }
+    }
+
+    let key = deployment.api(&deployment.credentials.agent_key);
+    let agent = Scripted::register_with(&key, "default").await;
+    let credentials = &deployment.credentials;
+    let sample = |kind| {
+        let zeros = "A".repeat(43);
+        format!("hcp_test_{kind}_000000000000_{zeros}_000000")
+    };
+    let (token, agent_key) = (sample("u"), sample("a"));
+    let session = sample("s");
+    let people = (token.as_str(), credentials.api_token.as_str());
+    let machine = (agent_key.as_str(), credentials.agent_key.as_str());
+    let own = (session.as_str(), agent.api.token());
+    let own_id = ("agent-01JN3Z8V5T6Q7R8S9T0V1W2X3Y", agent.id.as_str());
+    let known: [KnownEvent<'_>; 7] = [
+        ("agents-heartbeat.json", &[own, own_id], 200),
+        ("agents-register.json", &[machine], 201),
+        ("dashboard-summary.json", &[people], 200),
+        ("queue-claim.json", &[own], 200),
+        ("queue-enqueue-base64.json", &[people], 201),
+        ("queue-enqueue.json", &[people], 201),
+        ("queue-list.json", &[people], 200),
+    ];
+    assert_eq!(
+        known.len() + 2,
+        names.len(),
+        "every event is here: {names:?}"
+    );
+    for (name, changes, status) in known {
+        let (function, _) = name.split_once('-').unwrap();
+        let event = deployment.changed(name, changes);
+        let answer = deployment.invoke(function, &event).await;
+        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_configuration_names_everything_that_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in FUNCTIONS {
+        let mut function = Program::start(name, &mut bare(name), directory.path());
+        assert_ne!(function.exit_code(SOON).await, 0, "{name}");
+        let said = function.stdout() + &function.stderr();
+        let mut wanted = vec![
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_LAMBDA_RUNTIME_API",
+            "DYNAMODB_TABLE_JOBS",
+            "DYNAMODB_TABLE_AGENTS",
+        ];
+        if name != "maintenance" {
+            wanted.extend(["ENVIRONMENT", "DYNAMODB_TABLE_CREDENTIALS"]);
+        }
+        for variable in wanted {
+            assert!(
+                said.contains(variable),
+                "{name}: {variable} is not in\n{said}"
+            );
+        }
+        assert!(!said.contains("panicked"), "{name}: {said}");
+    }
+}
