@@ -41,7 +41,8 @@ pub(crate) fn prepare_directory(directory: &Path) -> Result<()> {
         .with_context(|| format!("cannot create the data directory {shown}"))?;
     let ignore = directory.join(".gitignore");
     if !ignore.exists() {
-        fs::write(&ignore, "*\n").with_context(|| format!("cannot write in the data directory {shown}"))?;
+        fs::write(&ignore, "*\n")
+            .with_context(|| format!("cannot write in the data directory {shown}"))?;
     }
     Ok(())
 }
@@ -52,7 +53,10 @@ pub(crate) async fn ensure(api: &Api, directory: &Path, pool: &PoolName) -> Resu
     let scope = api.store.create_tenant(&tenant, api.now()).await?;
     let api_token = ensure_one(api, &scope, &directory.join(API_TOKEN_FILE), None).await?;
     let agent_key = ensure_one(api, &scope, &directory.join(AGENT_KEY_FILE), Some(pool)).await?;
-    Ok(Credentials { api_token, agent_key })
+    Ok(Credentials {
+        api_token,
+        agent_key,
+    })
 }
 
 /// One credential: the API token, or the agent key of a pool.
@@ -63,8 +67,12 @@ async fn ensure_one(
     pool: Option<&PoolName>,
 ) -> Result<SecretString> {
     if let Some(text) = read(path)? {
-        let known = Token::parse(api.environment, text.expose_secret())
-            .with_context(|| format!("{} does not hold a credential; remove it to get a new one", path.display()))?;
+        let known = Token::parse(api.environment, text.expose_secret()).with_context(|| {
+            format!(
+                "{} does not hold a credential; remove it to get a new one",
+                path.display()
+            )
+        })?;
         let verified = api.store.authenticate(&known, api.now()).await?;
         let fits = |kind: CredentialKind| kind == kind_of(pool) && known.kind == kind;
         match verified {
@@ -88,7 +96,11 @@ async fn ensure_one(
 }
 
 fn kind_of(pool: Option<&PoolName>) -> CredentialKind {
-    if pool.is_some() { CredentialKind::AgentKey } else { CredentialKind::ApiToken }
+    if pool.is_some() {
+        CredentialKind::AgentKey
+    } else {
+        CredentialKind::ApiToken
+    }
 }
 
 fn bound_to(verified: &store::Verified, pool: Option<&PoolName>) -> bool {
@@ -96,7 +108,9 @@ fn bound_to(verified: &store::Verified, pool: Option<&PoolName>) -> bool {
         (store::Subject::AgentKey { pool: bound }, Some(pool)) => bound == pool,
         (store::Subject::Token { .. }, None) => true,
         (
-            store::Subject::AgentKey { .. } | store::Subject::Token { .. } | store::Subject::AgentSession { .. },
+            store::Subject::AgentKey { .. }
+            | store::Subject::Token { .. }
+            | store::Subject::AgentSession { .. },
             _,
         ) => false,
     }
@@ -116,12 +130,26 @@ async fn create(
     let name = NAME.to_owned();
     Ok(match pool {
         Some(pool) => {
-            let new = NewAgentKey { key_id, secret_sha256, name, pool: pool.clone(), created_by, expires_at };
+            let new = NewAgentKey {
+                key_id,
+                secret_sha256,
+                name,
+                pool: pool.clone(),
+                created_by,
+                expires_at,
+            };
             tenant.create_agent_key(&new, now).await?
         }
         None => {
             let scopes = vec![Scope::Admin.as_str().to_owned()];
-            let new = NewApiToken { key_id, secret_sha256, name, scopes, created_by, expires_at };
+            let new = NewApiToken {
+                key_id,
+                secret_sha256,
+                name,
+                scopes,
+                created_by,
+                expires_at,
+            };
             tenant.create_api_token(&new, now).await?
         }
     })

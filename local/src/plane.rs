@@ -83,7 +83,12 @@ pub fn document(api: &Api) -> OpenApi {
 impl Plane {
     /// Starts listening.
     pub(crate) async fn start(options: PlaneOptions) -> Result<Self> {
-        let PlaneOptions { port, data_dir, memory, pool } = options;
+        let PlaneOptions {
+            port,
+            data_dir,
+            memory,
+            pool,
+        } = options;
         credentials::prepare_directory(&data_dir)?;
         let listener = listen(port).await?;
         let engine = if memory {
@@ -102,13 +107,21 @@ impl Plane {
             version: env!("CARGO_PKG_VERSION"),
         };
         let credentials = credentials::ensure(&api, &data_dir, &pool).await?;
-        let address = listener.local_addr().context("the listener has no address")?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(server::serve(listener, router(&api), stopped.clone())),
             tokio::spawn(maintain(api.clone(), stopped)),
         ];
-        Ok(Self { address, api, credentials, stop, tasks })
+        Ok(Self {
+            address,
+            api,
+            credentials,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.

@@ -36,7 +36,10 @@ impl Head {
             ),
         };
         let Some(sha) = git(&root, &["rev-parse", "--verify", "--quiet", "HEAD"])? else {
-            bail!("{} has no commit yet: commit something first, or use --serve", root.display());
+            bail!(
+                "{} has no commit yet: commit something first, or use --serve",
+                root.display()
+            );
         };
         let Some(text) = git(&root, &["show", &format!("HEAD:{SPEC_FILE}")])? else {
             bail!(
@@ -44,19 +47,29 @@ impl Head {
                 &sha[..10]
             );
         };
-        let spec = Spec::parse(&text).with_context(|| format!("{SPEC_FILE} of the commit {}", &sha[..10]))?;
+        let spec = Spec::parse(&text)
+            .with_context(|| format!("{SPEC_FILE} of the commit {}", &sha[..10]))?;
         let job_type = choose(&spec, job_type)?;
         let reference = git(&root, &["symbolic-ref", "--quiet", "HEAD"])?;
         let author = git(&root, &["show", "--no-patch", "--format=%an <%ae>", "HEAD"])?;
-        let dirty = git(&root, &["status", "--porcelain", "--untracked-files=no"])?.is_some_and(|changes| !changes.is_empty());
+        let dirty = git(&root, &["status", "--porcelain", "--untracked-files=no"])?
+            .is_some_and(|changes| !changes.is_empty());
         Ok(Self {
-            repo: GitRepo::parse(&format!("file://{}", root.display()))
-                .with_context(|| format!("the path {} cannot be a repository's address", root.display()))?,
+            repo: GitRepo::parse(&format!("file://{}", root.display())).with_context(|| {
+                format!(
+                    "the path {} cannot be a repository's address",
+                    root.display()
+                )
+            })?,
             reference: reference.and_then(|reference| GitRef::parse(&reference).ok()),
             author: author.and_then(|author| GitAuthor::parse(&author).ok()),
             sha: CommitSha::parse(&sha)?,
             job_type,
-            name: root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned(),
+            name: root
+                .file_name()
+                .unwrap_or(root.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
             dirty,
         })
     }
@@ -81,7 +94,13 @@ impl Head {
 }
 
 fn choose(spec: &Spec, wanted: Option<&JobType>) -> Result<JobType> {
-    let names = || spec.jobs.keys().map(JobType::as_str).collect::<Vec<_>>().join(", ");
+    let names = || {
+        spec.jobs
+            .keys()
+            .map(JobType::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match wanted {
         Some(wanted) if spec.jobs.contains_key(wanted) => Ok(wanted.clone()),
         Some(wanted) => bail!("{SPEC_FILE} has no job `{wanted}`; it has {}", names()),
@@ -97,16 +116,24 @@ fn choose(spec: &Spec, wanted: Option<&JobType>) -> Result<JobType> {
 
 /// What git answers, without the newline at its end; none if it says no.
 fn git(directory: &Path, arguments: &[&str]) -> Result<Option<String>> {
-    let output = match Command::new("git").arg("-C").arg(directory).args(arguments).output() {
+    let output = match Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(arguments)
+        .output()
+    {
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("git is not installed, or not on the PATH: install it, or use --serve to start without a job")
+            bail!(
+                "git is not installed, or not on the PATH: install it, or use --serve to start without a job"
+            )
         }
         Err(error) => return Err(error).context("cannot run git"),
     };
     if !output.status.success() {
         return Ok(None);
     }
-    let text = String::from_utf8(output.stdout).context("git answered with something that is not UTF-8")?;
+    let text = String::from_utf8(output.stdout)
+        .context("git answered with something that is not UTF-8")?;
     Ok(Some(text.trim_end_matches('\n').to_owned()))
 }

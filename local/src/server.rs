@@ -14,7 +14,11 @@ use web::Problem;
 const MAX_UNDER_WAY: usize = 256;
 
 /// Serves until it is told to stop.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let listener = listener.tap_io(|connection| {
         // Answers are small, and waiting for more to send would only delay them.
         if let Err(error) = connection.set_nodelay(true) {

@@ -21,7 +21,11 @@ use wire::{Job, JobStatus};
 pub async fn run(options: Options) -> Result<ExitCode> {
     let begun = Instant::now();
     // Looked at first: what is wrong with the repository is said before anything is started.
-    let head = if options.serve { None } else { Some(find_head(&options)?) };
+    let head = if options.serve {
+        None
+    } else {
+        Some(find_head(&options)?)
+    };
     let mut signals = Signals::new()?;
     let plane = Plane::start(PlaneOptions {
         port: options.port,
@@ -31,8 +35,16 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     })
     .await?;
     let ready = begun.elapsed();
-    let data = if options.memory { "memory".to_owned() } else { options.data_dir.display().to_string() };
-    println!("Hybrid CI/CD on {}  (data in {data}, ready in {} ms)", plane.url(), ready.as_millis());
+    let data = if options.memory {
+        "memory".to_owned()
+    } else {
+        options.data_dir.display().to_string()
+    };
+    println!(
+        "Hybrid CI/CD on {}  (data in {data}, ready in {} ms)",
+        plane.url(),
+        ready.as_millis()
+    );
     let (mut agent, mut events) = start_agent(&options, &plane)?;
     let mut ended = None;
     if let Some(head) = head {
@@ -65,7 +77,10 @@ pub async fn run(options: Options) -> Result<ExitCode> {
 
 fn find_head(options: &Options) -> Result<Head> {
     let here = PathBuf::from(".");
-    Head::find(options.repository.as_deref().unwrap_or(&here), options.job_type.as_ref())
+    Head::find(
+        options.repository.as_deref().unwrap_or(&here),
+        options.job_type.as_ref(),
+    )
 }
 
 /// The agent in this process, if there is one.
@@ -102,7 +117,14 @@ fn start_agent(options: &Options, plane: &Plane) -> Result<(LocalAgent, Unbounde
     let (sender, events) = unbounded_channel();
     let (handle, shutdown) = hybrid_agent::shutdown();
     if options.no_agent {
-        return Ok((LocalAgent { handle, task: None, failed: false }, events));
+        return Ok((
+            LocalAgent {
+                handle,
+                task: None,
+                failed: false,
+            },
+            events,
+        ));
     }
     let directory = std::path::absolute(&options.data_dir)
         .context("the data directory has no absolute path")?
@@ -113,7 +135,14 @@ fn start_agent(options: &Options, plane: &Plane) -> Result<(LocalAgent, Unbounde
     // Somebody who has stopped reading does not stop the agent.
     let observer = move |event: &Event| drop(sender.send(event.clone()));
     let task = Some(tokio::spawn(hybrid_agent::run(config, shutdown, observer)));
-    Ok((LocalAgent { handle, task, failed: false }, events))
+    Ok((
+        LocalAgent {
+            handle,
+            task,
+            failed: false,
+        },
+        events,
+    ))
 }
 
 async fn submit(
@@ -124,12 +153,21 @@ async fn submit(
 ) -> Result<Job> {
     let caller = Caller::new(plane.url(), plane.credentials().api_token.clone())?;
     let job = caller.enqueue(&head.request(&options.pool)).await?;
-    println!("\nJob {}: `{}` of {} at {}", job.job_id, head.job_type, head.name, &head.sha.as_str()[..10]);
+    println!(
+        "\nJob {}: `{}` of {} at {}",
+        job.job_id,
+        head.job_type,
+        head.name,
+        &head.sha.as_str()[..10]
+    );
     if head.dirty {
         println!("           The job is of the commit: what is not committed is not in it.");
     }
     if options.no_agent {
-        println!("           It waits for an agent of the pool `{}`.", options.pool);
+        println!(
+            "           It waits for an agent of the pool `{}`.",
+            options.pool
+        );
     }
     watch(&caller, job, events).await
 }
@@ -141,7 +179,10 @@ fn print_how_to(options: &Options, plane: &Plane, job: Option<&Job>) {
     println!("\nCall the API with the token in {token}:");
     println!("  curl -H \"Authorization: Bearer $(cat {token})\" {url}/api/queue/jobs");
     if let Some(job) = job {
-        println!("  curl -H \"Authorization: Bearer $(cat {token})\" {url}/api/dashboard/jobs/{}", job.job_id);
+        println!(
+            "  curl -H \"Authorization: Bearer $(cat {token})\" {url}/api/dashboard/jobs/{}",
+            job.job_id
+        );
     }
     println!("  {url}/api/docs describes every call.");
     println!("Ctrl-C stops it.");
@@ -179,7 +220,10 @@ fn exit_code(job: &Job) -> ExitCode {
     if job.status == JobStatus::Completed {
         return ExitCode::SUCCESS;
     }
-    let code = job.exit_code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
+    let code = job
+        .exit_code
+        .and_then(|code| u8::try_from(code).ok())
+        .filter(|code| *code != 0);
     ExitCode::from(code.unwrap_or(1))
 }
 

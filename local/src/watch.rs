@@ -30,12 +30,19 @@ impl Caller {
     }
 
     pub(crate) async fn enqueue(&self, request: &Value) -> Result<Job> {
-        let call = self.client.post(format!("{}/api/queue/jobs", self.url)).json(request);
+        let call = self
+            .client
+            .post(format!("{}/api/queue/jobs", self.url))
+            .json(request);
         self.job(call).await.context("the job was not accepted")
     }
 
     async fn get(&self, job: &Job) -> Result<Job> {
-        self.job(self.client.get(format!("{}/api/queue/jobs/{}", self.url, job.job_id))).await
+        self.job(
+            self.client
+                .get(format!("{}/api/queue/jobs/{}", self.url, job.job_id)),
+        )
+        .await
     }
 
     async fn job(&self, call: reqwest::RequestBuilder) -> Result<Job> {
@@ -108,7 +115,10 @@ pub(crate) fn show_event(event: &Event, submitted: &Job) {
         Event::JobEnded { job, log, .. } if job.job_id == submitted.job_id => {
             println!("           log: {}", log.display());
         }
-        Event::Outage { .. } | Event::Warning { .. } | Event::Undeliverable { .. } | Event::JobAbandoned { .. } => {
+        Event::Outage { .. }
+        | Event::Warning { .. }
+        | Event::Undeliverable { .. }
+        | Event::JobAbandoned { .. } => {
             if let Some(line) = event.describe() {
                 eprintln!("agent: {line}");
             }
@@ -119,5 +129,13 @@ pub(crate) fn show_event(event: &Event, submitted: &Job) {
 
 /// Output of a job must not be able to command the terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }

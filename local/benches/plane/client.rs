@@ -19,7 +19,10 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         let (connection, driver) = handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(driver);
-        Self { connection, authorization: format!("Bearer {token}") }
+        Self {
+            connection,
+            authorization: format!("Bearer {token}"),
+        }
     }
 
     /// Calls, and insists on a 2xx.
@@ -37,7 +40,15 @@ impl Client {
         let answer = self.connection.send_request(request).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{method} {path}: {status} {}", String::from_utf8_lossy(&body));
-        if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() }
+        assert!(
+            status.is_success(),
+            "{method} {path}: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
+        if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).unwrap()
+        }
     }
 }

@@ -15,14 +15,28 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SAMPLES: usize = 200;
 
 pub(crate) fn measure(report: &mut Report) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let engine = Engine::open(directory.path().join("depth.db")).unwrap();
-        let store = Store::new(engine.client(), Tables::default(), telemetry::Meter::default());
+        let store = Store::new(
+            engine.client(),
+            Tables::default(),
+            telemetry::Meter::default(),
+        );
         store.create_tables().await.unwrap();
-        let scope = store.create_tenant(&"bench".parse().unwrap(), NOW).await.unwrap();
-        let bench = Bench { store, scope, next: Cell::new(1) };
+        let scope = store
+            .create_tenant(&"bench".parse().unwrap(), NOW)
+            .await
+            .unwrap();
+        let bench = Bench {
+            store,
+            scope,
+            next: Cell::new(1),
+        };
         bench.units(report).await;
         let mut waiting = 0;
         for depth in [10, 1_000, 100_000] {
@@ -68,25 +82,55 @@ impl Bench {
         };
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.random());
-        let job = Job::enqueue(JobId::new(NOW, random), spec, Priority::Normal, "bench".to_owned(), NOW);
+        let job = Job::enqueue(
+            JobId::new(NOW, random),
+            spec,
+            Priority::Normal,
+            "bench".to_owned(),
+            NOW,
+        );
         let id = job.job_id.clone();
-        let new = NewJob { job, ready_shards: 1, request_sha256: None };
-        self.store.tenant(&self.scope).enqueue_job(new, NOW, &self.write_id()).await.unwrap();
+        let new = NewJob {
+            job,
+            ready_shards: 1,
+            request_sha256: None,
+        };
+        self.store
+            .tenant(&self.scope)
+            .enqueue_job(new, NOW, &self.write_id())
+            .await
+            .unwrap();
         id
     }
 
     async fn claim(&self) -> Job {
-        let holder = Holder { agent_id: agent(), epoch: 1 };
+        let holder = Holder {
+            agent_id: agent(),
+            epoch: 1,
+        };
         let (pool, order) = (pool(), ClaimOrder::default());
-        let wish =
-            ClaimWish { pool: &pool, ready_shards: 1, holder: &holder, max_jobs: 1, order: &order };
+        let wish = ClaimWish {
+            pool: &pool,
+            ready_shards: 1,
+            holder: &holder,
+            max_jobs: 1,
+            order: &order,
+        };
         let tenant = self.store.tenant(&self.scope);
-        tenant.claim_jobs(&wish, NOW, || self.random()).await.unwrap().jobs.remove(0)
+        tenant
+            .claim_jobs(&wish, NOW, || self.random())
+            .await
+            .unwrap()
+            .jobs
+            .remove(0)
     }
 
     async fn change(&self, operation: &'static str, job: &JobId, event: &JobEvent, now: Timestamp) {
         let tenant = self.store.tenant(&self.scope);
-        tenant.change_job(operation, job, event, now, &self.write_id()).await.unwrap();
+        tenant
+            .change_job(operation, job, event, now, &self.write_id())
+            .await
+            .unwrap();
     }
 
     fn written(&self) -> f64 {
@@ -106,7 +150,10 @@ impl Bench {
         note(report, "enqueue");
         self.claim().await;
         note(report, "claim");
-        let start = JobEvent::Start { agent_id: agent(), attempt: 1 };
+        let start = JobEvent::Start {
+            agent_id: agent(),
+            attempt: 1,
+        };
         self.change("start", &id, &start, NOW).await;
         note(report, "start");
         self.change("complete", &id, &complete(1, 0), NOW).await;
@@ -114,7 +161,15 @@ impl Bench {
         report.units("a whole life", self.written() - begun);
 
         let id = self.enqueue().await;
-        self.change("reprioritise", &id, &JobEvent::Reprioritise { priority: Priority::Low }, NOW).await;
+        self.change(
+            "reprioritise",
+            &id,
+            &JobEvent::Reprioritise {
+                priority: Priority::Low,
+            },
+            NOW,
+        )
+        .await;
         note(report, "enqueue and reprioritise");
         self.claim().await;
         note(report, "claim, again");
@@ -138,12 +193,16 @@ impl Bench {
             let begun = Instant::now();
             let job = self.claim().await;
             samples.push(begun.elapsed());
-            self.change("complete", &job.job_id, &complete(job.attempt, 0), NOW).await;
+            self.change("complete", &job.job_id, &complete(job.attempt, 0), NOW)
+                .await;
             self.enqueue().await;
         }
         let read = self.store.meter().snapshot()["claim_job"].read_units - before;
         report.latency(&format!("claim at depth {depth}, in process"), samples);
-        report.units(&format!("read units of a claim at depth {depth}"), read / SAMPLES as f64);
+        report.units(
+            &format!("read units of a claim at depth {depth}"),
+            read / SAMPLES as f64,
+        );
     }
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn measure(report: &mut Report) {
         };
         report.memory(&format!("{name}: size of the binary"), found.len());
         let event = std::fs::read_to_string(root.join("events").join(event)).unwrap();
-        let samples = (0..STARTS).map(|_| first_answer(&binary, &event, limit_ms)).collect();
+        let samples = (0..STARTS)
+            .map(|_| first_answer(&binary, &event, limit_ms))
+            .collect();
         report.latency(&format!("{name}: exec to first answer"), samples);
     }
 }
@@ -41,7 +43,10 @@ fn first_answer(binary: &std::path::Path, event: &str, limit_ms: u64) -> Duratio
     let begun = Instant::now();
     let mut child = Command::new(binary)
         .env_clear()
-        .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string())
+        .env(
+            "AWS_LAMBDA_RUNTIME_API",
+            listener.local_addr().unwrap().to_string(),
+        )
         .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
@@ -99,7 +104,11 @@ fn serve_connection(stream: &TcpStream, event: &str, limit_ms: u64) -> Option<In
         }
         reader.read_exact(&mut vec![0; length]).unwrap();
         if first.starts_with("GET") && first.contains("/invocation/next") {
-            let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() + u128::from(limit_ms);
+            let deadline = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap()
+                .as_millis()
+                + u128::from(limit_ms);
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
                  lambda-runtime-aws-request-id: 00000000-0000-4000-8000-000000000000\r\n\
@@ -111,7 +120,10 @@ fn serve_connection(stream: &TcpStream, event: &str, limit_ms: u64) -> Option<In
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(event.as_bytes()).unwrap();
         } else {
-            assert!(first.contains("/response"), "the function did not answer: {first}");
+            assert!(
+                first.contains("/response"),
+                "the function did not answer: {first}"
+            );
             assert!(!chunked || length == 0);
             return Some(Instant::now());
         }

@@ -2,7 +2,10 @@
 //!
 //! The numbers come from the release build of `hybrid-local` with its database on disk, called over HTTP from another
 //! process, one request after the other where a latency is meant. They go to the terminal and to `target/bench.json`.
-#![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement stops at the first surprise"
+)]
 
 mod client;
 mod depth;
@@ -24,7 +27,10 @@ const SAMPLES: usize = 500;
 const CLIENTS: usize = 8;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut report = Report::new();
     runtime.block_on(latencies(&mut report));
     runtime.block_on(rates(&mut report));
@@ -44,7 +50,9 @@ async fn latencies(report: &mut Report) {
     }
     let mut samples = Vec::new();
     for _ in 0..200 {
-        samples.push(timed(keyholder.ok("POST", "/api/agents/register", Some(requests::register()))).await);
+        samples.push(
+            timed(keyholder.ok("POST", "/api/agents/register", Some(requests::register()))).await,
+        );
     }
     report.latency("register", samples);
     let (mut agent, agent_id) = plane.agent().await;
@@ -58,7 +66,9 @@ async fn latencies(report: &mut Report) {
     let mut ids = Vec::new();
     for _ in 0..1_000 {
         let begun = Instant::now();
-        let answer = user.ok("POST", "/api/queue/jobs", Some(requests::enqueue())).await;
+        let answer = user
+            .ok("POST", "/api/queue/jobs", Some(requests::enqueue()))
+            .await;
         samples.push(begun.elapsed());
         ids.push(answer["job"]["job_id"].as_str().unwrap().to_owned());
     }
@@ -71,7 +81,9 @@ async fn latencies(report: &mut Report) {
     let mut samples = Vec::new();
     for _ in 0..200 {
         let begun = Instant::now();
-        let page = user.ok("GET", "/api/queue/jobs?status=QUEUED&limit=100", None).await;
+        let page = user
+            .ok("GET", "/api/queue/jobs?status=QUEUED&limit=100", None)
+            .await;
         samples.push(begun.elapsed());
         assert_eq!(page["jobs"].as_array().unwrap().len(), 100);
     }
@@ -96,7 +108,8 @@ async fn lives(report: &mut Report, user: &mut Client, agent: &mut Client) {
         starts.push(timed(agent.ok("PATCH", &path, Some(json!({"attempt": 1})))).await);
         let path = format!("/api/queue/jobs/{id}/complete");
         completes.push(timed(agent.ok("PATCH", &path, Some(requests::complete()))).await);
-        user.ok("POST", "/api/queue/jobs", Some(requests::enqueue())).await;
+        user.ok("POST", "/api/queue/jobs", Some(requests::enqueue()))
+            .await;
     }
     report.latency("claim (1,000 queued)", claims);
     report.latency("start", starts);
@@ -117,7 +130,8 @@ async fn rates(report: &mut Report) {
     let enqueues = users.into_iter().map(|mut user| {
         tokio::spawn(async move {
             for _ in 0..JOBS / CLIENTS {
-                user.ok("POST", "/api/queue/jobs", Some(requests::enqueue())).await;
+                user.ok("POST", "/api/queue/jobs", Some(requests::enqueue()))
+                    .await;
             }
         })
     });
@@ -156,7 +170,8 @@ async fn memory(report: &mut Report) {
         (100_000, "resident memory with 100,000 jobs"),
     ] {
         while jobs < until {
-            user.ok("POST", "/api/queue/jobs/batch", Some(batch.clone())).await;
+            user.ok("POST", "/api/queue/jobs/batch", Some(batch.clone()))
+                .await;
             jobs += 100;
         }
         report.memory(name, plane.resident_bytes());

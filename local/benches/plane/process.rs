@@ -25,14 +25,28 @@ impl Plane {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        let address = line
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned();
         // Whatever else it says is of no interest, but must not fill the pipe.
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
-        Self { child, address, directory }
+        Self {
+            child,
+            address,
+            directory,
+        }
     }
 
     fn token(&self, name: &str) -> String {
-        std::fs::read_to_string(self.directory.path().join(name)).unwrap().trim().to_owned()
+        std::fs::read_to_string(self.directory.path().join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     pub(crate) async fn user(&self) -> Client {
@@ -46,18 +60,35 @@ impl Plane {
     /// A registered agent that has said it is well, and its id.
     pub(crate) async fn agent(&self) -> (Client, String) {
         let mut keyholder = self.keyholder().await;
-        let answer = keyholder.ok("POST", "/api/agents/register", Some(requests::register())).await;
+        let answer = keyholder
+            .ok("POST", "/api/agents/register", Some(requests::register()))
+            .await;
         let id = answer["agent_id"].as_str().unwrap().to_owned();
-        let mut agent = Client::connect(&self.address, answer["session_token"].as_str().unwrap()).await;
-        agent.ok("POST", &format!("/api/agents/{id}/heartbeat"), Some(requests::heartbeat())).await;
+        let mut agent =
+            Client::connect(&self.address, answer["session_token"].as_str().unwrap()).await;
+        agent
+            .ok(
+                "POST",
+                &format!("/api/agents/{id}/heartbeat"),
+                Some(requests::heartbeat()),
+            )
+            .await;
         (agent, id)
     }
 
     /// The resident set, as the kernel counts it.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
     }
 }
 

@@ -21,14 +21,18 @@ impl Report {
         };
         let (p50, p95, p99) = (at(50), at(95), at(99));
         println!("{name:<44} {p50:>6.2} ms {p95:>6.2} ms {p99:>6.2} ms");
-        self.0.insert(name.to_owned(), json!({ "p50_ms": p50, "p95_ms": p95, "p99_ms": p99 }));
+        self.0.insert(
+            name.to_owned(),
+            json!({ "p50_ms": p50, "p95_ms": p95, "p99_ms": p99 }),
+        );
     }
 
     /// So many in a time.
     pub(crate) fn rate(&mut self, name: &str, count: usize, elapsed: Duration) {
         let rate = count as f64 / elapsed.as_secs_f64();
         println!("{name:<44} {rate:>7.0}/s");
-        self.0.insert(name.to_owned(), json!({ "per_second": rate }));
+        self.0
+            .insert(name.to_owned(), json!({ "per_second": rate }));
     }
 
     /// Consumed capacity.

@@ -120,12 +120,16 @@ fn ratio(sum: f64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { sum / count as f64 }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "64 octaves of 4 buckets and the one of zero: from 1 to 255, without a fraction"
+)]
 fn bucket(wait_ms: u64) -> u8 {
     if wait_ms == 0 {
         return 0;
     }
     let octaves = (wait_ms as f64).log2() * f64::from(BUCKETS_PER_OCTAVE);
-    // 64 octaves of 4 buckets and the one of zero fit: the cast cannot lose anything.
     (octaves.ceil() + 1.0).clamp(1.0, 255.0) as u8
 }
 

@@ -44,7 +44,7 @@ enum Written {
     /// The job is so now.
     Now,
     /// Somebody else had written; this is the job as it is.
-    Stale(Stored),
+    Stale(Box<Stored>),
     /// There is no such job.
     Missing,
 }
@@ -129,13 +129,13 @@ impl TenantStore<'_> {
                 Ok(Transition::AlreadyDone) => return Ok(JobOutcome::AlreadyDone(stored.job)),
                 Err(refusal) => return Ok(JobOutcome::Refused(refusal, stored.job)),
             };
-            let item = JobItem::of(self.scope, change.after(), stored.shards, now, write_id);
+            let item = JobItem::of(self.scope, change.after(), stored.shards, now, write_id)?;
             match self
                 .write_job(operation, change.before(), item, write_id)
                 .await?
             {
                 Written::Now => return Ok(JobOutcome::Changed(change.into_after())),
-                Written::Stale(seen) => stored = seen,
+                Written::Stale(seen) => stored = *seen,
                 Written::Missing => return Ok(JobOutcome::Missing),
             }
         }
@@ -182,7 +182,7 @@ impl TenantStore<'_> {
                     if wrote(&found, write_id) {
                         return Ok(Written::Now);
                     }
-                    Ok(Written::Stale(read_job(operation, found)?))
+                    Ok(Written::Stale(Box::new(read_job(operation, found)?)))
                 }
                 Err(error) => Err(StoreError::from_sdk(operation, &error)),
             },
@@ -199,11 +199,11 @@ struct Update {
 
 impl Update {
     fn setting(item: Item, optional: &[&str]) -> Self {
-        let removed: Vec<_> = optional
+        let absent: Vec<_> = optional
             .iter()
             .filter(|name| !item.contains_key(**name))
             .collect();
-        let mut names = HashMap::with_capacity(item.len() + removed.len());
+        let mut names = HashMap::with_capacity(item.len() + absent.len());
         let mut values = HashMap::with_capacity(item.len() + 1);
         let mut sets = Vec::with_capacity(item.len());
         for (place, (name, value)) in item.into_iter().enumerate() {
@@ -211,8 +211,8 @@ impl Update {
             names.insert(format!("#s{place}"), name);
             values.insert(format!(":s{place}"), value);
         }
-        let mut removes = Vec::with_capacity(removed.len());
-        for (place, name) in removed.into_iter().enumerate() {
+        let mut removes = Vec::with_capacity(absent.len());
+        for (place, name) in absent.into_iter().enumerate() {
             removes.push(format!("#r{place}"));
             names.insert(format!("#r{place}"), (*name).to_owned());
         }
@@ -247,9 +247,6 @@ fn wrote(item: &Item, write_id: &WriteId) -> bool {
 
 fn read_job(operation: &'static str, item: Item) -> Result<Stored, StoreError> {
     let item: JobItem = from_item(operation, item)?;
-    let shards = item.shards;
-    let job = item
-        .into_job()
-        .map_err(|reason| StoreError::unreadable(operation, reason))?;
-    Ok(Stored { job, shards })
+    item.into_stored()
+        .map_err(|reason| StoreError::unreadable(operation, reason))
 }

@@ -117,20 +117,16 @@ async fn the_jobs_of_an_agent_that_is_alive_stay_with_it_beyond_its_first_lease(
     let api = plane.api();
     let pids = plane.directory().join("pids");
     let repo = only_the_first_attempt_hangs(&pids);
-    let agent = Agent::start(&plane, "agent").await;
+    let _agent = Agent::start(&plane, "agent").await;
     let id = api.enqueue(&repo.request()).await.job_id;
     api.wait_for(&id, JobStatus::Running, SOON).await;
-    let processes = processes(&pids).await;
     let idle = Agent::start(&plane, "idle").await;
     let lost = async || {
         let job = api.job(&id).await;
         (job.status != JobStatus::Running || job.attempt != 1).then_some(job)
     };
     never("a job was lost", LOSS_FOUND + MARGIN, lost).await;
-    api.cancel(&id).await;
-    gone(&processes).await;
     idle.drain().await;
-    agent.drain().await;
 }
 
 #[tokio::test]

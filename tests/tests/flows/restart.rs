@@ -2,10 +2,13 @@
 
 use crate::harness::{Agent, LOSS_MADE_GOOD, Plane, Repo, SOON, Scripted, until, with};
 use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE};
+use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+use tokio::task::JoinSet;
 use wire::{Cause, Job, JobId, JobStatus};
 
 /// Jobs in every state, by what was done to them.
@@ -139,4 +142,42 @@ async fn a_plane_started_again_has_every_job_as_it_was_and_goes_on() {
         assert_eq!(after[name], before[name], "{name}");
     }
     other.drain().await;
+}
+
+#[tokio::test]
+async fn a_plane_killed_while_jobs_come_in_has_every_job_that_it_accepted() {
+    const CALLERS: usize = 8;
+    const ENOUGH: usize = 100;
+    let mut plane = Plane::start().await;
+    let request = Arc::new(Repo::with_script("true").request());
+    let accepted = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (api, request) = (plane.api(), Arc::clone(&request));
+        let accepted = Arc::clone(&accepted);
+        callers.spawn(async move {
+            // Until nobody answers any more.
+            while let Ok(answer) = api
+                .try_call(Method::POST, "/api/queue/jobs", Some(&request))
+                .await
+            {
+                let body = answer.expect(201);
+                let id = body["job"]["job_id"].as_str().unwrap().to_owned();
+                accepted.lock().unwrap().insert(id);
+            }
+        });
+    }
+    until("jobs to be accepted", SOON, async || {
+        (accepted.lock().unwrap().len() >= ENOUGH).then_some(())
+    })
+    .await;
+    plane.kill();
+    callers.join_all().await;
+    plane.start_again().await;
+
+    let kept = plane.api().list("status=QUEUED").await;
+    let kept: BTreeSet<_> = kept.iter().map(|job| job.job_id.to_string()).collect();
+    let accepted = accepted.lock().unwrap();
+    let lost: Vec<_> = accepted.difference(&kept).collect();
+    assert!(lost.is_empty(), "of {} lost: {lost:?}", accepted.len());
 }

@@ -184,14 +184,14 @@ impl TenantStore<'_> {
         let due = (self.scope.not_due(pool), Some(millis(now.plus_millis(1))));
         let mut line = Vec::new();
         let mut more = false;
-        let reads = ready.chain([due]).map(|(partition, before)| async move {
+        let pages = ready.chain([due]).map(|(partition, before)| async move {
             let is_ready = before.is_none();
             (
                 is_ready,
                 self.ready_page(OPERATION, partition, before).await,
             )
         });
-        for (is_ready, page) in futures_util::future::join_all(reads).await {
+        for (is_ready, page) in futures_util::future::join_all(pages).await {
             let page = page?;
             more |= page.len() >= PAGE as usize;
             line.extend(

@@ -76,7 +76,7 @@ impl TenantStore<'_> {
     ) -> Result<Enqueued, StoreError> {
         const OPERATION: &str = "enqueue_job";
         let digest = new.request_sha256.map(|digest| HEXLOWER.encode(&digest));
-        let mut item = JobItem::of(self.scope, &new.job, new.ready_shards, now, write_id);
+        let mut item = JobItem::of(self.scope, &new.job, new.ready_shards, now, write_id)?;
         item.request_sha256.clone_from(&digest);
         let mut attributes = to_item(OPERATION, &item)?;
         attributes.extend(key(self.scope.job(&new.job.job_id), JOB));

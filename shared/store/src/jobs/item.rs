@@ -1,5 +1,6 @@
 //! A job as an item: names of attributes, keys of indexes.
 
+use super::Stored;
 use crate::call::{Item, to_item};
 use crate::keys::{deadline_partition, deadline_sort, millis, shard_of};
 use crate::{StoreError, TenantScope, WriteId};
@@ -14,13 +15,13 @@ use wire::{
 /// For how long an ended job is kept, in seconds: 30 days.
 const KEPT_SECONDS: i64 = 30 * 24 * 3600;
 
-/// A job's item. The attributes named in [`FIXED`] are written once; the others with every change.
+/// What never changes of a job, but for what an index needs: one attribute with JSON in it, because an attribute each would
+/// double what it takes to read a list of jobs.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct JobItem {
+struct Fixed {
     job_id: JobId,
-    pool: PoolName,
     /// How many ready partitions the pool had when the job was enqueued. The job keeps to its one.
-    pub(super) shards: u32,
+    shards: u32,
     job_type: JobType,
     git_repo: GitRepo,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +39,14 @@ pub(super) struct JobItem {
     max_attempts: u32,
     created_by: String,
     created_ms: i64,
+}
+
+/// A job's item. The attributes named in [`FIXED`] are written once; the others with every change.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct JobItem {
+    pool: PoolName,
+    /// [`Fixed`] as JSON.
+    fixed: String,
     /// The digest of the request, where an idempotency key came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) request_sha256: Option<String>,
@@ -87,26 +96,7 @@ pub(super) struct JobItem {
 }
 
 /// The attributes that are written once.
-const FIXED: [&str; 18] = [
-    "job_id",
-    "pool",
-    "shards",
-    "job_type",
-    "git_repo",
-    "git_ref",
-    "sha",
-    "author",
-    "tags",
-    "spec_ref",
-    "spec_sha256",
-    "timeout",
-    "max_attempts",
-    "created_by",
-    "created_ms",
-    "request_sha256",
-    "lpk",
-    "lsk",
-];
+const FIXED: [&str; 5] = ["pool", "fixed", "request_sha256", "lpk", "lsk"];
 
 /// The attributes that change and are not always there.
 pub(super) const OPTIONAL: [&str; 16] = [
@@ -236,22 +226,11 @@ impl IndexKeys {
     }
 }
 
-impl JobItem {
-    /// The item of a job. Where the job waits depends on `now`: whether it is due.
-    pub(super) fn of(
-        scope: &TenantScope,
-        job: &Job,
-        shards: u32,
-        now: Timestamp,
-        write_id: &WriteId,
-    ) -> Self {
-        let keys = IndexKeys::of(scope, job, shards, now);
+impl Fixed {
+    fn of(job: &Job, shards: u32) -> Self {
         let spec = job.spec.clone();
-        let holder = job.holder();
-        let kept_until = job.ended_at().map(|ended| ended.plus_seconds(KEPT_SECONDS));
         Self {
             job_id: job.job_id.clone(),
-            pool: spec.pool_name,
             shards,
             job_type: spec.job_type,
             git_repo: spec.git_repo,
@@ -265,6 +244,29 @@ impl JobItem {
             max_attempts: spec.max_attempts,
             created_by: job.created_by.clone(),
             created_ms: job.created_at.as_millis(),
+        }
+    }
+
+    fn to_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|error| StoreError::unreadable("put_job", error))
+    }
+}
+
+impl JobItem {
+    /// The item of a job. Where the job waits depends on `now`: whether it is due.
+    pub(super) fn of(
+        scope: &TenantScope,
+        job: &Job,
+        shards: u32,
+        now: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<Self, StoreError> {
+        let keys = IndexKeys::of(scope, job, shards, now);
+        let holder = job.holder();
+        let kept_until = job.ended_at().map(|ended| ended.plus_seconds(KEPT_SECONDS));
+        Ok(Self {
+            pool: job.spec.pool_name.clone(),
+            fixed: Fixed::of(job, shards).to_json()?,
             request_sha256: None,
             lpk: scope.created_jobs(),
             lsk: format!("{}#{}", millis(job.created_at), job.job_id),
@@ -293,7 +295,7 @@ impl JobItem {
             revision: job.revision,
             write_id: write_id.as_str().to_owned(),
             expires_at_seconds: kept_until.map(|until| until.as_millis() / 1000),
-        }
+        })
     }
 
     /// The attributes that a change writes.
@@ -335,7 +337,8 @@ impl HistoryItem {
 }
 
 impl JobItem {
-    pub(super) fn into_job(self) -> Result<Job, String> {
+    pub(super) fn into_stored(self) -> Result<Stored, String> {
+        let fixed: Fixed = serde_json::from_str(&self.fixed).map_err(|error| error.to_string())?;
         let state = self.state()?;
         let priority = match self.prio {
             0 => Priority::Critical,
@@ -344,24 +347,24 @@ impl JobItem {
             3 => Priority::Low,
             other => return Err(format!("priority {other}")),
         };
-        Ok(Job {
-            job_id: self.job_id,
+        let job = Job {
+            job_id: fixed.job_id,
             spec: JobSpec {
-                job_type: self.job_type,
+                job_type: fixed.job_type,
                 pool_name: self.pool,
-                git_repo: self.git_repo,
-                git_ref: self.git_ref,
-                git_commit_sha: self.sha,
-                git_author: self.author,
-                tags: self.tags,
-                spec_ref: self.spec_ref,
-                spec_sha256: self.spec_sha256,
-                timeout_seconds: self.timeout,
-                max_attempts: self.max_attempts,
+                git_repo: fixed.git_repo,
+                git_ref: fixed.git_ref,
+                git_commit_sha: fixed.sha,
+                git_author: fixed.author,
+                tags: fixed.tags,
+                spec_ref: fixed.spec_ref,
+                spec_sha256: fixed.spec_sha256,
+                timeout_seconds: fixed.timeout,
+                max_attempts: fixed.max_attempts,
             },
             priority,
-            created_by: self.created_by,
-            created_at: Timestamp::from_millis(self.created_ms),
+            created_by: fixed.created_by,
+            created_at: Timestamp::from_millis(fixed.created_ms),
             queued_at: Timestamp::from_millis(self.queued_ms),
             available_at: Timestamp::from_millis(self.available_ms),
             attempt: self.attempt,
@@ -375,6 +378,10 @@ impl JobItem {
                 .map(HistoryItem::into_record)
                 .collect(),
             revision: self.revision,
+        };
+        Ok(Stored {
+            job,
+            shards: fixed.shards,
         })
     }
 

@@ -51,7 +51,7 @@ impl TenantStore<'_> {
             revision: job.revision + 1,
             ..job.clone()
         };
-        let item = JobItem::of(self.scope, &after, shards, now, write_id);
+        let item = JobItem::of(self.scope, &after, shards, now, write_id)?;
         match self.write_job("promote_job", &job, item, write_id).await? {
             Written::Now => Ok(true),
             // Somebody claimed or cancelled it meanwhile: all the better.

@@ -115,9 +115,9 @@ async fn roll_ups_equal_a_recount_whenever_they_run() {
                 &mut expected.1
             };
             if exit_code == 0 {
-                counts.completed += 1
+                counts.completed += 1;
             } else {
-                counts.failed += 1
+                counts.failed += 1;
             }
             if step % 5 == 0 {
                 let (queues, now) = (queues(), at.plus_seconds(1));
@@ -125,7 +125,7 @@ async fn roll_ups_equal_a_recount_whenever_they_run() {
                     tenant.roll_up(now, &queues),
                     tenant.roll_up(now, &queues),
                 );
-                let (first, second) = both.await;
+                let (first, second) = Box::pin(both).await;
                 first.unwrap();
                 second.unwrap();
             }
