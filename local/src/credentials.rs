@@ -128,31 +128,28 @@ async fn create(
     let expires_at = Some(now.plus_seconds(GOOD_SECONDS));
     let created_by = NAME.to_owned();
     let name = NAME.to_owned();
-    Ok(match pool {
-        Some(pool) => {
-            let new = NewAgentKey {
-                key_id,
-                secret_sha256,
-                name,
-                pool: pool.clone(),
-                created_by,
-                expires_at,
-            };
-            tenant.create_agent_key(&new, now).await?
-        }
-        None => {
-            let scopes = vec![Scope::Admin.as_str().to_owned()];
-            let new = NewApiToken {
-                key_id,
-                secret_sha256,
-                name,
-                scopes,
-                created_by,
-                expires_at,
-            };
-            tenant.create_api_token(&new, now).await?
-        }
-    })
+    if let Some(pool) = pool {
+        let pool = pool.clone();
+        let new = NewAgentKey {
+            key_id,
+            secret_sha256,
+            name,
+            pool,
+            created_by,
+            expires_at,
+        };
+        return Ok(tenant.create_agent_key(&new, now).await?);
+    }
+    let scopes = vec![Scope::Admin.as_str().to_owned()];
+    let new = NewApiToken {
+        key_id,
+        secret_sha256,
+        name,
+        scopes,
+        created_by,
+        expires_at,
+    };
+    Ok(tenant.create_api_token(&new, now).await?)
 }
 
 fn read(path: &Path) -> Result<Option<SecretString>> {

@@ -6,6 +6,10 @@ use wire::{JobType, PoolName};
 
 /// Runs the Hybrid CI/CD control plane on this machine, with an agent, and one job for the commit you are at.
 #[derive(Debug, Clone, Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[command(name = "hybrid-local", version)]
 pub struct Options {
     /// The port to listen on, on 127.0.0.1 only; 0 takes a free one.

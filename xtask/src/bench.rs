@@ -8,7 +8,7 @@ use crate::process::Process;
 use crate::project_root;
 
 /// Long enough to build everything for release on two cores.
-const TIMEOUT: Duration = Duration::from_mins(60);
+const TIMEOUT: Duration = Duration::from_hours(1);
 
 /// Builds the programs and functions for release and runs `local/benches/plane`.
 ///

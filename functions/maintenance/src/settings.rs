@@ -1,7 +1,7 @@
 //! What maintenance reads from its environment at its start.
 
 use store::{Store, TableKind, Tables, client_from_env};
-use telemetry::{LOG_LEVEL, Meter, check_log_level};
+use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, check_log_level};
 
 /// Everything that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,12 @@ pub fn store_from_env() -> Result<Store, SettingsFault> {
     let tables = Tables::from_env(&[TableKind::Jobs, TableKind::Agents])
         .map_err(|names| faults.extend(names.into_iter().map(missing)));
     let client = client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+    let absent = |name: &&str| {
+        std::env::var(name)
+            .ok()
+            .is_none_or(|value| value.is_empty())
+    };
+    faults.extend(LAMBDA_VARIABLES.into_iter().filter(absent).map(missing));
     match (tables, client) {
         (Ok(tables), Ok(client)) if faults.is_empty() => {
             Ok(Store::new(client, tables, Meter::default()))
@@ -41,7 +47,11 @@ mod tests {
             .map(drop)
             .map_err(|fault| fault.to_string());
         let said = fault.err().unwrap_or_default();
-        for name in ["DYNAMODB_TABLE_JOBS", "DYNAMODB_TABLE_AGENTS"] {
+        for name in [
+            "DYNAMODB_TABLE_JOBS",
+            "DYNAMODB_TABLE_AGENTS",
+            "AWS_LAMBDA_RUNTIME_API",
+        ] {
             assert!(said.contains(&format!("{name} is missing")), "{said}");
         }
     }

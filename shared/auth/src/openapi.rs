@@ -42,10 +42,19 @@ const ERRORS: [(u16, &str); 10] = [
 
 /// What the operations are about.
 const TAGS: [(&str, &str); 6] = [
-    ("queue", "Jobs: put in line, claimed, started, completed, cancelled, retried."),
+    (
+        "queue",
+        "Jobs: put in line, claimed, started, completed, cancelled, retried.",
+    ),
     ("agents", "Agents: registered, heard of, drained."),
-    ("pools", "Pools of agents, and how many agents they should have."),
-    ("dashboard", "What people look at: jobs with their history, the summary."),
+    (
+        "pools",
+        "Pools of agents, and how many agents they should have.",
+    ),
+    (
+        "dashboard",
+        "What people look at: jobs with their history, the summary.",
+    ),
     ("deployments", "What was deployed where, and when."),
     ("service", "The control plane itself. Anybody may ask."),
 ];

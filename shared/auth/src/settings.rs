@@ -56,14 +56,6 @@ pub(crate) struct Settings {
     pub(crate) store: Store,
 }
 
-/// What Lambda sets for every function; its runtime would stop at the first that is missing.
-const OF_THE_RUNTIME: [&str; 4] = [
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_RUNTIME_API",
-];
-
 impl Settings {
     /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `LOG_LEVEL` (optional), the `DYNAMODB_TABLE_*` of the
     /// program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
@@ -96,7 +88,7 @@ impl Settings {
         let client =
             client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
         faults.extend(
-            OF_THE_RUNTIME
+            telemetry::LAMBDA_VARIABLES
                 .into_iter()
                 .filter(|name| variable(name).is_none())
                 .map(missing),

@@ -1,7 +1,9 @@
 //! Logs through `tracing`.
 
 use std::panic::PanicHookInfo;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub enum LogFormat {
     Terminal,
 }
 
-/// The environment variable that chooses what is logged, in the syntax of `tracing_subscriber::EnvFilter`.
+/// The environment variable that chooses what is logged, as levels by target: `info`, or `warn,queue=debug`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 
 /// Starts logging. [`LOG_LEVEL`] chooses what is logged; the default, also for one that cannot be read, is
@@ -20,20 +22,33 @@ pub const LOG_LEVEL: &str = "LOG_LEVEL";
 ///
 /// Panics are logged with their place and without their message, which may quote a request.
 pub fn start_logs(format: LogFormat, default_level: &str) {
-    let filter =
-        EnvFilter::try_from_env(LOG_LEVEL).unwrap_or_else(|_| EnvFilter::new(default_level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let default = || {
+        default_level
+            .parse()
+            .unwrap_or(Targets::new().with_default(LevelFilter::INFO))
+    };
+    let chosen = std::env::var(LOG_LEVEL)
+        .ok()
+        .and_then(|level| level.parse().ok());
+    let registry = tracing_subscriber::registry().with(chosen.unwrap_or_else(default));
+    let lines = tracing_subscriber::fmt::layer();
     let started = match format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+        LogFormat::Json => registry
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false),
+            )
             .try_init(),
-        LogFormat::Terminal => builder
-            .with_writer(std::io::stderr)
-            .with_target(false)
-            .compact()
+        LogFormat::Terminal => registry
+            .with(
+                lines
+                    .with_writer(std::io::stderr)
+                    .with_target(false)
+                    .compact(),
+            )
             .try_init(),
     };
     if started.is_ok() {
@@ -46,7 +61,8 @@ pub fn start_logs(format: LogFormat, default_level: &str) {
 /// # Errors
 /// The reason, in words.
 pub fn check_log_level(level: &str) -> Result<(), String> {
-    EnvFilter::try_new(level)
+    level
+        .parse::<Targets>()
         .map(drop)
         .map_err(|error| error.to_string())
 }

@@ -2,16 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod access;
 mod ends;
+mod events;
 mod harness;
 mod jobs;
 mod lambda;
 mod local;
 mod losses;
 mod many_claimers;
+mod openapi;
 mod outages;
 mod overload;
-#[path = "../plane/mod.rs"]
 mod plane;
 mod restart;
 mod tenants;

@@ -46,8 +46,8 @@ pub(crate) async fn list_pools(
         .await
         .or_problem()?;
     let agents = tenant.live_agents(None).await.or_problem()?;
-    let last = pools.last().filter(|_| pools.len() >= list.limit as usize);
-    let next_cursor = list.next_cursor(caller.tenant(), last.map(|pool| &pool.pool_name));
+    let end = pools.last().filter(|_| pools.len() >= list.limit as usize);
+    let next_cursor = list.next_cursor(caller.tenant(), end.map(|pool| &pool.pool_name));
     let view = |pool: &Pool| {
         let own = agents
             .iter()

@@ -1,9 +1,6 @@
 //! The document of the API is what the routers of the functions say, and is kept in the repository.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod plane;
-
+use crate::plane;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;

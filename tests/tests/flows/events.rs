@@ -1,9 +1,6 @@
 //! Every sample event is one that the functions understand: it reaches the handler that it is meant for.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod plane;
-
+use crate::plane;
 use auth::{Api, Scope, Token};
 use lambda_http::request::LambdaRequest;
 use serde_json::Value;
