@@ -14,39 +14,33 @@ pub use enqueue::{Enqueued, NewJob};
 pub use list::{JobFilter, JobPage, JobPosition};
 pub use sweep::{Returned, Swept};
 
-use crate::call::{Item, from_item, key, number, string};
+use crate::call::{Item, from_item, key, string};
 use crate::schema::TableKind;
+use crate::update::Outcome;
 use crate::{StoreError, TenantStore, WriteId};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
 use domain::job::{Job, JobEvent, Transition, TransitionError, transition};
-use item::{JobItem, OPTIONAL};
-use std::collections::HashMap;
+use item::JobItem;
 use wire::JobId;
 
 /// How often a change is decided anew when somebody else wrote in between.
 const MAX_DECISIONS: usize = 3;
 
+/// What became of a job that was to be written.
+type Written = Outcome<(), Box<Stored>>;
+
 /// The sort key of every job item.
 const JOB: &str = "J";
 
-/// A job, and the number of ready partitions that it was enqueued under.
+/// A job as it was read.
 #[derive(Debug)]
 struct Stored {
     job: Job,
+    /// The number of ready partitions that it was enqueued under.
     shards: u32,
-}
-
-/// What became of one conditional write.
-#[derive(Debug)]
-enum Written {
-    /// The job is so now.
-    Now,
-    /// Somebody else had written; this is the job as it is.
-    Stale(Box<Stored>),
-    /// There is no such job.
-    Missing,
+    /// What of its item changes, to write no more than what differs.
+    seen: Item,
 }
 
 /// What became of an event.
@@ -89,7 +83,7 @@ impl TenantStore<'_> {
         self.store.count_read(OPERATION, answer.consumed_capacity());
         answer
             .item
-            .map(|item| read_job(OPERATION, item))
+            .map(|item| read_stored(OPERATION, item))
             .transpose()
     }
 
@@ -129,14 +123,13 @@ impl TenantStore<'_> {
                 Ok(Transition::AlreadyDone) => return Ok(JobOutcome::AlreadyDone(stored.job)),
                 Err(refusal) => return Ok(JobOutcome::Refused(refusal, stored.job)),
             };
-            let item = JobItem::of(self.scope, change.after(), stored.shards, now, write_id)?;
             match self
-                .write_job(operation, change.before(), item, write_id)
+                .write_job(operation, &stored, change.after(), now, write_id)
                 .await?
             {
-                Written::Now => return Ok(JobOutcome::Changed(change.into_after())),
-                Written::Stale(seen) => stored = *seen,
-                Written::Missing => return Ok(JobOutcome::Missing),
+                Outcome::Applied(()) => return Ok(JobOutcome::Changed(change.into_after())),
+                Outcome::Stale(found) => stored = *found,
+                Outcome::Missing => return Ok(JobOutcome::Missing),
             }
         }
         Ok(JobOutcome::Contended)
@@ -147,96 +140,23 @@ impl TenantStore<'_> {
     async fn write_job(
         &self,
         operation: &'static str,
-        seen: &Job,
-        item: JobItem,
+        stored: &Stored,
+        after: &Job,
+        now: Timestamp,
         write_id: &WriteId,
     ) -> Result<Written, StoreError> {
-        let update = Update::setting(item.into_changing(operation)?, &OPTIONAL);
-        let answer = self
+        let mut item = JobItem::of(self.scope, after, stored.shards, now, write_id)?
+            .into_changing(operation)?;
+        item.extend(key(self.scope.job(&after.job_id), JOB));
+        let written = self
             .store
-            .client
-            .update_item()
-            .table_name(self.store.tables.name(TableKind::Jobs))
-            .set_key(Some(key(self.scope.job(&seen.job_id), JOB)))
-            .update_expression(update.expression)
-            .set_expression_attribute_names(Some(update.names))
-            .set_expression_attribute_values(Some(update.values))
-            .condition_expression("revision = :seen")
-            .expression_attribute_values(":seen", number(seen.revision))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(operation, answer.consumed_capacity());
-                Ok(Written::Now)
-            }
-            Err(error) => match condition_failed(error) {
-                Ok(found) => {
-                    self.store.meter.lost_race(operation);
-                    let Some(found) = found else {
-                        return Ok(Written::Missing);
-                    };
-                    if wrote(&found, write_id) {
-                        return Ok(Written::Now);
-                    }
-                    Ok(Written::Stale(Box::new(read_job(operation, found)?)))
-                }
-                Err(error) => Err(StoreError::from_sdk(operation, &error)),
-            },
-        }
-    }
-}
-
-/// An update expression that sets some attributes and removes those of `optional` that are not set.
-struct Update {
-    expression: String,
-    names: HashMap<String, String>,
-    values: Item,
-}
-
-impl Update {
-    fn setting(item: Item, optional: &[&str]) -> Self {
-        let absent: Vec<_> = optional
-            .iter()
-            .filter(|name| !item.contains_key(**name))
-            .collect();
-        let mut names = HashMap::with_capacity(item.len() + absent.len());
-        let mut values = HashMap::with_capacity(item.len() + 1);
-        let mut sets = Vec::with_capacity(item.len());
-        for (place, (name, value)) in item.into_iter().enumerate() {
-            sets.push(format!("#s{place} = :s{place}"));
-            names.insert(format!("#s{place}"), name);
-            values.insert(format!(":s{place}"), value);
-        }
-        let mut removes = Vec::with_capacity(absent.len());
-        for (place, name) in absent.into_iter().enumerate() {
-            removes.push(format!("#r{place}"));
-            names.insert(format!("#r{place}"), (*name).to_owned());
-        }
-        let mut expression = format!("SET {}", sets.join(", "));
-        if !removes.is_empty() {
-            expression = format!("{expression} REMOVE {}", removes.join(", "));
-        }
-        Self {
-            expression,
-            names,
-            values,
-        }
-    }
-}
-
-type UpdateError = aws_sdk_dynamodb::error::SdkError<UpdateItemError>;
-
-/// The item that was there when a condition failed; the error, if it is another one.
-fn condition_failed(error: UpdateError) -> Result<Option<Item>, Box<UpdateError>> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(failed.item().cloned())
-        }
-        Some(_) | None => Err(Box::new(error)),
+            .update_item(operation, TableKind::Jobs, &stored.seen, item, write_id)
+            .await?;
+        Ok(match written {
+            Outcome::Applied(_) => Outcome::Applied(()),
+            Outcome::Stale(found) => Outcome::Stale(Box::new(read_stored(operation, found)?)),
+            Outcome::Missing => Outcome::Missing,
+        })
     }
 }
 
@@ -245,8 +165,20 @@ fn wrote(item: &Item, write_id: &WriteId) -> bool {
     item.get("write_id") == Some(&string(write_id.as_str()))
 }
 
-fn read_job(operation: &'static str, item: Item) -> Result<Stored, StoreError> {
+/// A job that is to be changed.
+fn read_stored(operation: &'static str, item: Item) -> Result<Stored, StoreError> {
+    let seen = item::changing_part(&item);
+    let (job, shards) = read_item(operation, item)?;
+    Ok(Stored { job, shards, seen })
+}
+
+/// A job that is only looked at.
+fn read_job(operation: &'static str, item: Item) -> Result<Job, StoreError> {
+    Ok(read_item(operation, item)?.0)
+}
+
+fn read_item(operation: &'static str, item: Item) -> Result<(Job, u32), StoreError> {
     let item: JobItem = from_item(operation, item)?;
-    item.into_stored()
+    item.into_job()
         .map_err(|reason| StoreError::unreadable(operation, reason))
 }

@@ -12,11 +12,11 @@ use std::collections::HashMap;
 
 /// What became of one conditional write.
 #[derive(Debug)]
-pub enum Outcome<T> {
+pub enum Outcome<T, S = T> {
     /// It is written.
     Applied(T),
     /// Somebody else had written; this is what is there.
-    Stale(T),
+    Stale(S),
     /// There is nothing there.
     Missing,
 }

@@ -4,11 +4,12 @@
 //! write each. What it reads does not grow with the number of jobs that wait.
 
 use super::item::{LIVE, live_sort};
-use super::{JOB, condition_failed, read_job, wrote};
+use super::{JOB, read_job, wrote};
 use crate::call::{key, number, string};
 use crate::keys::{deadline_partition, deadline_sort, millis};
 use crate::schema::TableKind;
 use crate::{StoreError, TenantStore, WriteId};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
@@ -293,15 +294,18 @@ impl TenantStore<'_> {
                     .count_write(OPERATION, answer.consumed_capacity());
                 answer.attributes
             }
-            Err(error) => {
-                let found = condition_failed(error)
-                    .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
-                self.store.meter.lost_race(OPERATION);
-                found.filter(|found| wrote(found, write_id))
-            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    self.store.meter.lost_race(OPERATION);
+                    failed
+                        .item()
+                        .filter(|found| wrote(found, write_id))
+                        .cloned()
+                }
+                Some(_) | None => return Err(StoreError::from_sdk(OPERATION, &error)),
+            },
         };
-        item.map(|item| read_job(OPERATION, item).map(|stored| stored.job))
-            .transpose()
+        item.map(|item| read_job(OPERATION, item)).transpose()
     }
 }
 

@@ -1,12 +1,10 @@
 //! New jobs.
 
 use super::item::JobItem;
-use super::{JOB, read_job, wrote};
+use super::{JOB, read_job};
 use crate::call::{key, string, to_item};
 use crate::schema::TableKind;
 use crate::{StoreError, TenantStore, WriteId};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use data_encoding::HEXLOWER;
 use domain::Timestamp;
 use domain::job::Job;
@@ -80,40 +78,17 @@ impl TenantStore<'_> {
         item.request_sha256.clone_from(&digest);
         let mut attributes = to_item(OPERATION, &item)?;
         attributes.extend(key(self.scope.job(&new.job.job_id), JOB));
-        let answer = self
+        let found = self
             .store
-            .client
-            .put_item()
-            .table_name(self.store.tables.name(TableKind::Jobs))
-            .set_item(Some(attributes))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let error = match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(OPERATION, answer.consumed_capacity());
-                return Ok(Enqueued::Created(new.job));
-            }
-            Err(error) => error,
+            .put_new_item(OPERATION, TableKind::Jobs, attributes, write_id)
+            .await?;
+        let Some(found) = found else {
+            return Ok(Enqueued::Created(new.job));
         };
-        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
-        else {
-            return Err(StoreError::from_sdk(OPERATION, &error));
-        };
-        self.store.meter.lost_race(OPERATION);
-        let Some(found) = failed.item().cloned() else {
-            return Ok(Enqueued::Conflict);
-        };
-        let mine = wrote(&found, write_id);
         let same_request =
             digest.is_some() && found.get("request_sha256") == digest.map(string).as_ref();
-        let job = read_job(OPERATION, found)?.job;
-        Ok(if mine {
-            Enqueued::Created(job)
-        } else if same_request {
+        let job = read_job(OPERATION, found)?;
+        Ok(if same_request {
             Enqueued::Existing(job)
         } else {
             Enqueued::Conflict

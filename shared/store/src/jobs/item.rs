@@ -1,6 +1,5 @@
 //! A job as an item: names of attributes, keys of indexes.
 
-use super::Stored;
 use crate::call::{Item, to_item};
 use crate::keys::{deadline_partition, deadline_sort, millis, shard_of};
 use crate::{StoreError, TenantScope, WriteId};
@@ -98,8 +97,10 @@ pub(super) struct JobItem {
 /// The attributes that are written once.
 const FIXED: [&str; 5] = ["pool", "fixed", "request_sha256", "lpk", "lsk"];
 
-/// The attributes that change and are not always there.
-pub(super) const OPTIONAL: [&str; 16] = [
+/// The attributes that change, and the key of the item.
+const CHANGING: [&str; 27] = [
+    "pk",
+    "sk",
     "rpk",
     "rsk",
     "dpk",
@@ -108,6 +109,13 @@ pub(super) const OPTIONAL: [&str; 16] = [
     "ssk",
     "wait_ms",
     "exec_ms",
+    "status",
+    "prio",
+    "queued_ms",
+    "available_ms",
+    "attempt",
+    "failures",
+    "losses",
     "cancel",
     "holder",
     "epoch",
@@ -115,8 +123,18 @@ pub(super) const OPTIONAL: [&str; 16] = [
     "started_ms",
     "ended_ms",
     "history",
+    "revision",
+    "write_id",
     "expires_at_seconds",
 ];
+
+/// What of an item this version changes.
+pub(super) fn changing_part(item: &Item) -> Item {
+    let known = CHANGING.iter().filter_map(|name| item.get_key_value(*name));
+    known
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
 
 /// Keys of the sparse indexes `ready`, `deadline` and `state`, and what the last of them holds besides.
 #[derive(Debug, Default)]
@@ -337,7 +355,7 @@ impl HistoryItem {
 }
 
 impl JobItem {
-    pub(super) fn into_stored(self) -> Result<Stored, String> {
+    pub(super) fn into_job(self) -> Result<(Job, u32), String> {
         let fixed: Fixed = serde_json::from_str(&self.fixed).map_err(|error| error.to_string())?;
         let state = self.state()?;
         let priority = match self.prio {
@@ -379,10 +397,7 @@ impl JobItem {
                 .collect(),
             revision: self.revision,
         };
-        Ok(Stored {
-            job,
-            shards: fixed.shards,
-        })
+        Ok((job, fixed.shards))
     }
 
     fn state(&self) -> Result<JobState, String> {

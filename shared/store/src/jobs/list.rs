@@ -1,7 +1,7 @@
 //! Lists of jobs: keys from an index, a page at a time, and the items behind them.
 
 use super::item::LIVE;
-use super::{JOB, Stored, read_job};
+use super::{JOB, read_job};
 use crate::call::{Item, key, string};
 use crate::schema::{PK, TableKind};
 use crate::{StoreError, TenantStore};
@@ -271,7 +271,7 @@ impl TenantStore<'_> {
         });
         for half in futures_util::future::join_all(halves).await {
             for item in half? {
-                let Stored { job, .. } = read_job(OPERATION, item)?;
+                let job = read_job(OPERATION, item)?;
                 jobs.insert(job.job_id.clone(), job);
             }
         }

@@ -1,9 +1,9 @@
 //! Jobs whose back-off has passed, moved to their place in line.
 
+use super::Stored;
 use super::claim::Candidate;
-use super::item::JobItem;
-use super::{Stored, Written};
 use crate::keys::millis;
+use crate::update::Outcome;
 use crate::{StoreError, TenantStore, WriteId};
 use domain::Timestamp;
 use domain::job::{Job, JobState};
@@ -43,19 +43,21 @@ impl TenantStore<'_> {
     /// Writes the job under the keys that it has now that it is due. The job itself stays as it is.
     async fn promote(
         &self,
-        Stored { job, shards }: Stored,
+        stored: Stored,
         now: Timestamp,
         write_id: &WriteId,
     ) -> Result<bool, StoreError> {
         let after = Job {
-            revision: job.revision + 1,
-            ..job.clone()
+            revision: stored.job.revision + 1,
+            ..stored.job.clone()
         };
-        let item = JobItem::of(self.scope, &after, shards, now, write_id)?;
-        match self.write_job("promote_job", &job, item, write_id).await? {
-            Written::Now => Ok(true),
+        match self
+            .write_job("promote_job", &stored, &after, now, write_id)
+            .await?
+        {
+            Outcome::Applied(()) => Ok(true),
             // Somebody claimed or cancelled it meanwhile: all the better.
-            Written::Stale(_) | Written::Missing => Ok(false),
+            Outcome::Stale(_) | Outcome::Missing => Ok(false),
         }
     }
 }
