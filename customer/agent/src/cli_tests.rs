@@ -31,7 +31,7 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
         ("HYBRID_AGENT_POOL", "variable"),
         ("HYBRID_AGENT_JOBS", "4"),
         ("HYBRID_AGENT_CONFIG", file),
-        ("HOME", "/home/x"),
+        ("HOME", "/people/x"),
     ];
     let config = configure(&["--jobs", "5"], &environment).unwrap();
     assert_eq!(config.jobs, 5);
@@ -44,7 +44,7 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     assert_eq!(config.key.expose_secret(), "k");
     assert_eq!(
         config.work_dir,
-        Path::new("/home/x/.local/state/hybrid-agent/work")
+        Path::new("/people/x/.local/state/hybrid-agent/work")
     );
     assert!(
         !config

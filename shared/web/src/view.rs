@@ -156,7 +156,9 @@ mod tests {
     }
 
     fn after(before: &Job, event: &JobEvent) -> Job {
-        match transition(before, event, NOW.plus_seconds(20)).unwrap() {
+        // Late enough for a job whose back-off has to pass.
+        let now = before.available_at.max(NOW.plus_seconds(20));
+        match transition(before, event, now).unwrap() {
             Transition::Apply(change) => change.into_after(),
             Transition::AlreadyDone => before.clone(),
         }
