@@ -72,7 +72,7 @@ fn routes(api: &Api) -> (Router, OpenApi) {
 
 /// Every HTTP function behind one router, as callers see it.
 pub fn router(api: &Api) -> Router {
-    web::app(routes(api).0)
+    web::app(server::limited(routes(api).0))
 }
 
 /// The OpenAPI document of every HTTP function.

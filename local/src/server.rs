@@ -25,7 +25,7 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "TCP_NODELAY");
         }
     });
-    let served = axum::serve(listener, limited(router))
+    let served = axum::serve(listener, router)
         .with_graceful_shutdown(async move { drop(stopped.changed().await) })
         .await;
     if let Err(error) = served {
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
 }
 
 /// Turns requests beyond the limit away at once, with the advice to come back, instead of having them wait.
-fn limited(router: Router) -> Router {
+pub(crate) fn limited(router: Router) -> Router {
     let places = Arc::new(Semaphore::new(MAX_UNDER_WAY));
     router.layer(from_fn(move |request: Request, next: Next| {
         let places = Arc::clone(&places);

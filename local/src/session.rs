@@ -49,12 +49,19 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let mut ended = None;
     if let Some(head) = head {
         let outcome = tokio::select! {
-            outcome = submit(&options, &plane, &head, &mut events) => Some(outcome?),
+            outcome = submit(&options, &plane, &head, &mut events) => Some(outcome),
             () = signals.next() => None,
         };
-        let Some(job) = outcome else {
-            stop(agent, plane, &mut signals).await;
-            return Ok(ExitCode::from(130));
+        let job = match outcome {
+            Some(Ok(job)) => job,
+            Some(Err(error)) => {
+                stop(agent, plane, &mut signals).await;
+                return Err(error);
+            }
+            None => {
+                stop(agent, plane, &mut signals).await;
+                return Ok(ExitCode::from(130));
+            }
         };
         if options.once {
             stop(agent, plane, &mut signals).await;

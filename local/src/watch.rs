@@ -71,7 +71,14 @@ pub(crate) async fn watch(
         tokio::select! {
             Some(event) = events.recv() => show_event(&event, &submitted),
             _ = poll.tick() => {
-                let job = caller.get(&submitted).await?;
+                let job = match caller.get(&submitted).await {
+                    Ok(job) => job,
+                    // The plane may be busy for a moment; the job goes on meanwhile.
+                    Err(error) => {
+                        tracing::warn!("cannot look at the job: {error:#}");
+                        continue;
+                    }
+                };
                 let state = (job.status, job.attempt);
                 if shown != Some(state) {
                     // What the agent said before the state changed is shown before it.

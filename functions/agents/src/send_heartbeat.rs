@@ -9,6 +9,7 @@ use domain::agent::{Event, Metrics};
 use domain::job::Job;
 use domain::timing::{HEARTBEAT_INTERVAL_SECONDS, SESSION_SECONDS};
 use std::collections::HashMap;
+use store::TenantStore;
 use web::{ApiJson, ApiPath, Problem};
 use wire::{AgentId, HeartbeatRequest, HeartbeatResponse, HeldJob, JobId, Timestamp};
 
@@ -52,7 +53,7 @@ pub(crate) async fn send_heartbeat(
     let jobs = if ids.is_empty() {
         Vec::new()
     } else {
-        tenant.jobs_by_ids(&ids).await.or_problem()?
+        held_jobs(&tenant, &ids).await?
     };
     let (cancel, dropped) = to_stop(&agent_id, request.jobs, &jobs);
     Ok(Json(HeartbeatResponse {
@@ -64,6 +65,18 @@ pub(crate) async fn send_heartbeat(
         directive: agent.directive,
         session_expires_at,
     }))
+}
+
+/// The jobs that the agent holds, as they were a moment ago. One that is missing there may be too new to be seen: whether
+/// it exists is asked for again, because its absence would have the agent stop it.
+async fn held_jobs(tenant: &TenantStore<'_>, ids: &[JobId]) -> Result<Vec<Job>, Problem> {
+    let mut jobs = tenant.jobs_by_ids(ids).await.or_problem()?;
+    for id in ids {
+        if jobs.iter().all(|job| job.job_id != *id) {
+            jobs.extend(tenant.job(id).await.or_problem()?);
+        }
+    }
+    Ok(jobs)
 }
 
 /// Renews the session when less than half of its time is left: a write every half hour. Until when it is good.

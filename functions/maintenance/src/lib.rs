@@ -8,12 +8,14 @@ mod report;
 mod roll_up;
 mod settings;
 mod sweep;
+mod system;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
 
 pub use report::{RollUpReport, Summary, SweepReport};
 pub use settings::{SettingsFault, store_from_env};
+pub use system::{at, now, random};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use std::fmt;
@@ -28,8 +30,9 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How much time passes from the start of one roll-up to the start of the next.
 pub const ROLL_UP_EVERY: Duration = Duration::from_secs(30);
 
-/// For how long one invocation goes on, in seconds: the next one comes after a minute.
-const RUN_SECONDS: i64 = 55;
+/// For how long one invocation goes on, in seconds. The next one comes after a minute, give or take what EventBridge and a cold
+/// start take: they overlap, so that there is never a time without a sweep.
+const RUN_SECONDS: i64 = 65;
 
 /// How long before its deadline an invocation ends, in seconds.
 const SPARE_SECONDS: i64 = 5;

@@ -6,12 +6,15 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use domain::agent::Agent;
 use domain::job::Holder;
+use std::time::Duration;
 use store::{ClaimWish, Claimed, TenantStore};
 use web::{ApiJsonOrEmpty, Problem, ProblemCode};
 use wire::{AgentId, ClaimRequest, ClaimResponse, Timestamp};
 
 /// How long an agent waits that is not to be given work.
 const NOT_NOW_SECONDS: f64 = 5.0;
+/// How long an agent's call may be held up by a sweep.
+const SWEEP_WITHIN: Duration = Duration::from_secs(1);
 /// How long an agent waits when nothing is in line.
 const IDLE_SECONDS: f64 = 2.0;
 /// How long an agent waits that was given less than it asked for, or lost every job to others.
@@ -44,13 +47,12 @@ pub(crate) async fn claim_job(
     let tenant = api.store.tenant(&caller.scope);
     let agent = agent(&tenant, &caller.agent_id).await?;
     let pool = tenant
-        .pool_cached(&caller.pool, now)
+        .ensure_pool(&caller.pool, now, &api.write_id())
         .await
-        .or_problem()?
-        .filter(|pool| agent.accepts_work(now) && pool.gives_work());
-    let Some(pool) = pool else {
+        .or_problem()?;
+    if !(agent.accepts_work(now) && pool.gives_work()) {
         return Ok(Json(nothing(NOT_NOW_SECONDS)));
-    };
+    }
     let holder = Holder {
         agent_id: caller.agent_id,
         epoch: agent.epoch,
@@ -64,7 +66,7 @@ pub(crate) async fn claim_job(
     };
     let mut claimed = claim(&api, &tenant, &wish, now).await?;
     if claimed.jobs.is_empty() && sweep(&api, &warm, now).await {
-        claimed = claim(&api, &tenant, &wish, now).await?;
+        claimed = claim(&api, &tenant, &wish, api.now()).await?;
     }
     Ok(Json(answer(&claimed, wish.max_jobs, agent.lease_ends_at())))
 }
@@ -99,14 +101,13 @@ async fn sweep(api: &Api, warm: &Warm, now: Timestamp) -> bool {
     let Some(shard) = warm.shard_to_sweep(now) else {
         return false;
     };
-    match api
-        .store
-        .sweep_shard(shard, now, || api.entropy.bytes())
-        .await
-    {
-        Ok(swept) => !swept.moved.is_empty(),
+    // What is broken off here is made good by the next sweep; an agent does not wait for it.
+    let swept = api.store.sweep_shard(shard, now, || api.entropy.bytes());
+    match tokio::time::timeout(SWEEP_WITHIN, swept).await {
+        Err(_) => false,
+        Ok(Ok(swept)) => !swept.moved.is_empty(),
         // The agent asked for work and not for this; the schedule does it too.
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::warn!(%error, shard, "a sweep failed");
             false
         }

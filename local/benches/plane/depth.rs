@@ -143,7 +143,7 @@ impl Bench {
         let mut before = begun;
         let mut note = |report: &mut Report, name: &str| {
             let now = self.written();
-            report.units(name, now - before);
+            report.units(&format!("write units: {name}"), now - before);
             before = now;
         };
         let id = self.enqueue().await;
@@ -158,7 +158,7 @@ impl Bench {
         note(report, "start");
         self.change("complete", &id, &complete(1, 0), NOW).await;
         note(report, "complete");
-        report.units("a whole life", self.written() - begun);
+        report.units("write units: a whole life", self.written() - begun);
 
         let id = self.enqueue().await;
         self.change(

@@ -25,10 +25,8 @@ pub(crate) fn measure(report: &mut Report) {
     let binaries = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release");
     for (name, event, limit_ms) in FUNCTIONS {
         let binary = binaries.join(name);
-        let Ok(found) = std::fs::metadata(&binary) else {
-            println!("{name}: not built; `cargo xtask bench` builds it");
-            continue;
-        };
+        let found = std::fs::metadata(&binary)
+            .unwrap_or_else(|_| panic!("{name} is not built: run `cargo xtask bench`"));
         report.memory(&format!("{name}: size of the binary"), found.len());
         let event = std::fs::read_to_string(root.join("events").join(event)).unwrap();
         let samples = (0..STARTS)

@@ -215,11 +215,6 @@ impl Agent {
             Session::Lost { at } | Session::Ended { at } => Some(at),
         }
     }
-
-    /// Whether jobs that it held under older epochs have to be looked for.
-    pub fn is_reclaimed(&self, now: Timestamp) -> bool {
-        self.reclaim_until.is_some_and(|until| now < until)
-    }
 }
 
 /// What `event` at `now` does to `agent`.
@@ -263,9 +258,10 @@ fn heartbeat(agent: &mut Agent, metrics: Metrics, now: Timestamp) {
     agent.metrics = Some(metrics);
     agent.session = Session::Live;
     let near = now.plus_seconds(LEASE_REARM_SECONDS);
-    if agent.look_at.is_none_or(|look_at| look_at < near) && !agent.is_reclaimed(now) {
+    // While the jobs of an older epoch are looked for, looks come soon enough by themselves.
+    let near_due = agent.look_at.is_none_or(|look_at| look_at < near);
+    if near_due && agent.reclaim_until.is_none() {
         agent.look_at = Some(agent.lease_ends_at());
-        agent.reclaim_until = None;
     }
 }
 
@@ -285,7 +281,14 @@ fn sweep(agent: &Agent, now: Timestamp) -> Transition {
     apply(agent, |after| {
         if silent {
             leave(after, Session::Lost { at: now }, now);
-        } else if after.is_reclaimed(now) {
+        } else if let Some(until) = after
+            .reclaim_until
+            .filter(|until| looked_for(agent, *until))
+        {
+            // If looks were missed, the time to look for its jobs begins anew.
+            if now >= until {
+                after.reclaim_until = Some(now.plus_seconds(RECLAIM_SECONDS));
+            }
             let again = now.plus_seconds(SWEEP_AGAIN_SECONDS);
             after.look_at = Some(match after.session {
                 Session::Live => again.min(after.lease_ends_at()),
@@ -299,4 +302,10 @@ fn sweep(agent: &Agent, now: Timestamp) -> Transition {
             };
         }
     })
+}
+
+/// Whether the look that is due was meant for the time in which the agent's jobs are looked for. What counts is when it was
+/// meant to be, not when it is: nobody may have looked for a long time.
+fn looked_for(agent: &Agent, until: Timestamp) -> bool {
+    agent.look_at.is_some_and(|look_at| look_at < until)
 }

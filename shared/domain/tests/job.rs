@@ -436,6 +436,21 @@ fn a_late_result_counts_until_the_next_attempt_is_claimed() {
 }
 
 #[test]
+fn a_late_report_after_a_time_out_counts_the_attempt_once() {
+    let late = NOW.plus_seconds(LATER);
+    let timed_out = after(&running(2), &JobEvent::TimeOut { attempt: 1 }, late);
+    assert_eq!(
+        (timed_out.status(), timed_out.failures),
+        (JobStatus::Queued, 1)
+    );
+    let reported = after(&timed_out, &complete(1, 1, 1, None), late);
+    assert_eq!(
+        (reported.status(), reported.failures),
+        (JobStatus::Queued, 1)
+    );
+}
+
+#[test]
 fn a_requeued_job_keeps_its_priority_and_place() {
     let job = running(3);
     let lost = after(

@@ -178,8 +178,10 @@ impl TenantStore<'_> {
                 None => Ok(AgentOutcome::Missing),
             };
         };
-        // A stale read costs a second decision, not a wrong one: the write is conditional on its revision.
-        if matches!(agent.session, Session::Ended { .. }) {
+        // For a heartbeat a stale read costs a second decision, not a wrong one: its write is conditional on the revision. What
+        // may come to "already done", and so to no write, must be decided on the agent as it is.
+        let heartbeat = matches!(event, Event::Heartbeat(_));
+        if !heartbeat || matches!(agent.session, Session::Ended { .. }) {
             agent = self.agent(agent_id).await?.unwrap_or(agent);
         }
         self.change_seen(operation, agent, event, now, write_id)

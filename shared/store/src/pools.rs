@@ -17,7 +17,7 @@ use wire::{PoolName, ShortText};
 const POOL: &str = "P";
 
 /// How old what a warm process remembers of a pool may be, in milliseconds.
-const REMEMBERED_MS: i64 = 30_000;
+const REMEMBERED_MS: i64 = 10_000;
 
 /// A pool's item.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ impl TenantStore<'_> {
         answer.item.map(read_pool).transpose()
     }
 
-    /// The pool as it was at most 30 s ago: a warm process remembers it.
+    /// The pool as it was at most 10 s ago: a warm process remembers it.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.

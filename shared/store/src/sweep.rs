@@ -70,9 +70,17 @@ impl Store {
                     Ok(SweptAgent::Alive) => {}
                     Ok(SweptAgent::Reclaim { agent, newly_lost }) => {
                         swept.lost_agents += usize::from(newly_lost);
-                        tenant
+                        let reclaimed = tenant
                             .reclaim(&agent, now, &mut random, &mut swept.moved)
-                            .await?;
+                            .await;
+                        match reclaimed {
+                            Ok(()) => {}
+                            Err(error @ StoreError::Busy { .. }) => return Err(error),
+                            Err(error) => {
+                                tracing::error!(%error, agent_id = %agent.agent_id, "jobs could not be given back");
+                                swept.failed += 1;
+                            }
+                        }
                     }
                     Err(error @ StoreError::Busy { .. }) => return Err(error),
                     // One item that cannot be read must not keep all that come after it from being looked after.

@@ -3,13 +3,13 @@
 use auth::{Api, Caller, OrProblem};
 use axum::extract::State;
 use http::StatusCode;
-use store::JobFilter;
 use web::{ApiPath, Problem, ProblemCode};
 use wire::PoolName;
 
 /// Delete a pool.
 ///
-/// Only one without agents and without jobs that have not ended. Whoever uses its name afterwards creates it anew.
+/// Only one without agents and without jobs that have not ended, whose line was not widened. Whoever uses its name
+/// afterwards creates it anew.
 #[utoipa::path(
     delete,
     path = "/api/agents/pools/{name}",
@@ -25,6 +25,12 @@ pub(crate) async fn delete_pool(
     let tenant = api.store.tenant(&caller.scope);
     let pool = tenant.pool(&name).await.or_problem()?;
     let pool = pool.ok_or_else(|| Problem::not_found("pool"))?;
+    if pool.ready_shards > 1 {
+        return Err(Problem::conflict(
+            ProblemCode::NotEmpty,
+            "the pool's line has several partitions, and a job may be on its way to any of them; disable the pool instead",
+        ));
+    }
     let in_use =
         |what: &str| Problem::conflict(ProblemCode::NotEmpty, format!("the pool has {what}"));
     if !tenant
@@ -35,18 +41,7 @@ pub(crate) async fn delete_pool(
     {
         return Err(in_use("agents; deregister them first"));
     }
-    let open = JobFilter {
-        open: true,
-        pool: Some(name),
-        ..JobFilter::default()
-    };
-    if !tenant
-        .jobs(&open, 1, None)
-        .await
-        .or_problem()?
-        .jobs
-        .is_empty()
-    {
+    if tenant.has_open_jobs(&name).await.or_problem()? {
         return Err(in_use("jobs that have not ended; cancel them first"));
     }
     if tenant.delete_pool(&pool).await.or_problem()? {

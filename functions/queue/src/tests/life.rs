@@ -1,6 +1,6 @@
 //! Whole lives of jobs.
 
-use super::world::{Agent, Answer, JOBS, World};
+use super::world::{Agent, Answer, JOBS, World, job};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -282,4 +282,36 @@ async fn an_administrator_can_have_lost_jobs_requeued_at_once() {
     world.advance(31);
     assert_eq!(pass().await, json!({"requeued_count": 3}));
     assert_eq!(pass().await, json!({"requeued_count": 0}));
+}
+
+#[tokio::test]
+async fn a_throttled_table_is_answered_with_503_and_a_time_to_come_back() {
+    let world = World::new().await;
+    let agent = world.agent("default").await;
+    let id = world.enqueue(json!({})).await;
+    let throttled = world.throttled();
+    let calls = [
+        throttled.post(JOBS, job(json!({}))).await,
+        throttled
+            .call(
+                Method::POST,
+                "/api/queue/claim",
+                &agent.bearer,
+                Some(json!({})),
+            )
+            .await,
+        throttled
+            .call(Method::DELETE, &format!("{JOBS}/{id}"), &world.token, None)
+            .await,
+    ];
+    for answer in calls {
+        assert_eq!(answer.problem(), (503, "busy"), "{}", answer.json);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(
+        shown(&world, &id).await["status"],
+        "QUEUED",
+        "nothing was half-written"
+    );
+    assert_eq!(world.claim(&agent, json!({})).await.job_id(), id);
 }

@@ -4,7 +4,7 @@ use auth::{Api, Environment, Scope, Token};
 use axum::Router;
 use axum::body::Body;
 use domain::agent::{Event, Introduction, Metrics};
-use embedded_dynamodb::Engine;
+use embedded_dynamodb::{Engine, Fault};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 pub(super) const JOBS: &str = "/api/queue/jobs";
 
 pub(super) struct World {
+    engine: Engine,
     pub(super) api: Api,
     pub(super) scope: TenantScope,
     pub(super) token: String,
@@ -64,8 +65,12 @@ impl Answer {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let client = Engine::memory().unwrap().client();
-        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        let engine = Engine::memory().unwrap();
+        let store = Store::new(
+            engine.client(),
+            Tables::default(),
+            telemetry::Meter::default(),
+        );
         store.create_tables().await.unwrap();
         let api = Api {
             store,
@@ -79,10 +84,31 @@ impl World {
         let scope = tenant(&api, "acme").await;
         let token = token(&api, &scope, &[Scope::JobsRead, Scope::JobsWrite]).await;
         Self {
+            engine,
             api,
             scope,
             token,
             app,
+        }
+    }
+
+    /// The same plane while DynamoDB throttles writes of jobs.
+    pub(super) fn throttled(&self) -> Self {
+        let client = self.engine.client_with(|call| match call.operation {
+            "PutItem" | "UpdateItem" if call.table == Some("jobs") => Fault::Throttle,
+            _ => Fault::None,
+        });
+        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        let api = Api {
+            store,
+            ..self.api.clone()
+        };
+        Self {
+            engine: self.engine.clone(),
+            app: web::app(crate::routes(api.clone()).into_parts().0),
+            api,
+            scope: self.scope.clone(),
+            token: self.token.clone(),
         }
     }
 

@@ -232,16 +232,21 @@ fn complete(
                 Ok(Transition::AlreadyDone)
             }
             // Requeued after a loss, and nobody claimed it since: the late result is still the only one, and takes the
-            // place of the loss.
+            // place of the loss, or of the time-out that nobody reported.
             Ended::Lost(lost) => {
                 let record = AttemptRecord {
                     claimed_at: lost.claimed_at,
                     started_at: lost.started_at,
                     ..record
                 };
+                let counted = lost.cause.is_some_and(counts_as_failure);
                 Ok(apply(job, |after| {
                     after.history.pop();
-                    after.losses = after.losses.saturating_sub(1);
+                    if counted {
+                        after.failures = after.failures.saturating_sub(1);
+                    } else {
+                        after.losses = after.losses.saturating_sub(1);
+                    }
                     end_attempt(after, record, now);
                 }))
             }

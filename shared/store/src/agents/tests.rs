@@ -188,3 +188,54 @@ async fn agents_are_listed_with_those_that_are_gone_last() {
         assert_eq!(page.agents.len(), 1, "{engine}");
     }
 }
+
+#[tokio::test]
+async fn a_loss_that_nobody_followed_up_is_followed_up_however_late() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let agent = agent(1, NOW);
+        let id = &agent.agent_id;
+        tenant.add_agent(&agent, &write_id()).await.unwrap();
+        tenant
+            .sweep_agent(id, NOW.plus_seconds(30), &write_id())
+            .await
+            .unwrap();
+        // Whoever declared it lost died before its jobs were given back, and nobody swept for an hour.
+        let late = NOW.plus_seconds(3_600);
+        tenant
+            .change_agent("heartbeat", id, &heartbeat(), late, &write_id())
+            .await
+            .unwrap();
+        let swept = tenant.sweep_agent(id, late, &write_id()).await.unwrap();
+        let SweptAgent::Reclaim { agent, newly_lost } = swept else {
+            panic!("{engine}: its jobs are forgotten")
+        };
+        assert_eq!((agent.epoch, newly_lost), (2, false), "{engine}");
+        // Once it has been looked after for long enough it is an agent like any other.
+        let mut now = late;
+        while tenant
+            .agent(id)
+            .await
+            .unwrap()
+            .unwrap()
+            .reclaim_until
+            .is_some()
+        {
+            now = now.plus_seconds(10);
+            assert!(
+                now < late.plus_seconds(400),
+                "{engine}: it is looked for for ever"
+            );
+            tenant
+                .change_agent("heartbeat", id, &heartbeat(), now, &write_id())
+                .await
+                .unwrap();
+            tenant.sweep_agent(id, now, &write_id()).await.unwrap();
+        }
+        assert!(
+            tenant.agent(id).await.unwrap().unwrap().accepts_work(now),
+            "{engine}"
+        );
+    }
+}

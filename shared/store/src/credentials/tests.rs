@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 use super::*;
+use crate::testing::stores;
 use crate::{Store, StoreError, Tables};
 use embedded_dynamodb::{Engine, Fault};
 use wire::TenantId;
@@ -95,171 +96,175 @@ const KEY: CredentialKind = CredentialKind::AgentKey;
 
 #[tokio::test]
 async fn a_token_gives_its_tenant_and_scopes_for_half_a_read_unit() {
-    let (_engine, store) = store().await;
-    let scope = acme();
-    store
-        .tenant(&scope)
-        .create_api_token(&token("tokentokento"), NOW)
-        .await
-        .unwrap();
-    let verified = store
-        .authenticate(&presented(TOKEN, "tokentokento", 1), NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(verified.scope, scope);
-    assert_eq!(verified.scopes, ["jobs:read"]);
-    assert_eq!(
-        verified.subject,
-        Subject::Token {
-            name: "ci".to_owned()
-        }
-    );
-    let usage = store.meter().snapshot()["authenticate"];
-    assert_eq!(usage.calls, 1);
-    assert!((usage.read_units - 0.5).abs() < f64::EPSILON, "{usage:?}");
+    for (_, store) in stores().await {
+        let scope = acme();
+        store
+            .tenant(&scope)
+            .create_api_token(&token("tokentokento"), NOW)
+            .await
+            .unwrap();
+        let verified = store
+            .authenticate(&presented(TOKEN, "tokentokento", 1), NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(verified.scope, scope);
+        assert_eq!(verified.scopes, ["jobs:read"]);
+        assert_eq!(
+            verified.subject,
+            Subject::Token {
+                name: "ci".to_owned()
+            }
+        );
+        let usage = store.meter().snapshot()["authenticate"];
+        assert_eq!(usage.calls, 1);
+        assert!((usage.read_units - 0.5).abs() < f64::EPSILON, "{usage:?}");
+    }
 }
 
 #[tokio::test]
 async fn whatever_is_wrong_with_a_credential_the_answer_is_the_same() {
-    let (_engine, store) = store().await;
-    let scope = acme();
-    let tenant = store.tenant(&scope);
-    for id in ["tokentokento", "revokedtoken"] {
-        tenant.create_api_token(&token(id), NOW).await.unwrap();
-    }
-    tenant
-        .revoke_credential(&key_id("revokedtoken"), "local", NOW)
-        .await
-        .unwrap();
-    key_and_session(&store).await;
-    let good = [
-        presented(TOKEN, "tokentokento", 1),
-        presented(KEY, "keykeykeykey", 2),
-        presented(SESSION, "keykeykeykey", 3),
-    ];
-    for credential in good {
-        assert!(
-            store
-                .authenticate(&credential, NOW)
-                .await
-                .unwrap()
-                .is_some(),
-            "{credential:?}"
-        );
-    }
-    let bad = [
-        ("unknown id", presented(TOKEN, "nobodyknowsx", 1), NOW),
-        ("wrong secret", presented(TOKEN, "tokentokento", 9), NOW),
-        ("wrong kind", presented(KEY, "tokentokento", 1), NOW),
-        ("a key as a token", presented(TOKEN, "keykeykeykey", 2), NOW),
-        (
-            "a key as a session",
-            presented(SESSION, "keykeykeykey", 2),
-            NOW,
-        ),
-        ("a session as a key", presented(KEY, "keykeykeykey", 3), NOW),
-        (
-            "a session of a token",
-            presented(SESSION, "tokentokento", 1),
-            NOW,
-        ),
-        ("revoked", presented(TOKEN, "revokedtoken", 1), NOW),
-        (
-            "expired to the millisecond",
+    for (_, store) in stores().await {
+        let scope = acme();
+        let tenant = store.tenant(&scope);
+        for id in ["tokentokento", "revokedtoken"] {
+            tenant.create_api_token(&token(id), NOW).await.unwrap();
+        }
+        tenant
+            .revoke_credential(&key_id("revokedtoken"), "local", NOW)
+            .await
+            .unwrap();
+        key_and_session(&store).await;
+        let good = [
             presented(TOKEN, "tokentokento", 1),
-            NOW.plus_seconds(60),
-        ),
-        (
-            "unknown session",
-            presented(SESSION, "keykeykeykey", 9),
-            NOW,
-        ),
-        (
-            "expired session",
+            presented(KEY, "keykeykeykey", 2),
             presented(SESSION, "keykeykeykey", 3),
-            NOW.plus_seconds(3600),
-        ),
-    ];
-    for (what, credential, now) in bad {
-        assert_eq!(
-            store.authenticate(&credential, now).await.unwrap(),
-            None,
-            "{what}"
-        );
+        ];
+        for credential in good {
+            assert!(
+                store
+                    .authenticate(&credential, NOW)
+                    .await
+                    .unwrap()
+                    .is_some(),
+                "{credential:?}"
+            );
+        }
+        let bad = [
+            ("unknown id", presented(TOKEN, "nobodyknowsx", 1), NOW),
+            ("wrong secret", presented(TOKEN, "tokentokento", 9), NOW),
+            ("wrong kind", presented(KEY, "tokentokento", 1), NOW),
+            ("a key as a token", presented(TOKEN, "keykeykeykey", 2), NOW),
+            (
+                "a key as a session",
+                presented(SESSION, "keykeykeykey", 2),
+                NOW,
+            ),
+            ("a session as a key", presented(KEY, "keykeykeykey", 3), NOW),
+            (
+                "a session of a token",
+                presented(SESSION, "tokentokento", 1),
+                NOW,
+            ),
+            ("revoked", presented(TOKEN, "revokedtoken", 1), NOW),
+            (
+                "expired to the millisecond",
+                presented(TOKEN, "tokentokento", 1),
+                NOW.plus_seconds(60),
+            ),
+            (
+                "unknown session",
+                presented(SESSION, "keykeykeykey", 9),
+                NOW,
+            ),
+            (
+                "expired session",
+                presented(SESSION, "keykeykeykey", 3),
+                NOW.plus_seconds(3600),
+            ),
+        ];
+        for (what, credential, now) in bad {
+            assert_eq!(
+                store.authenticate(&credential, now).await.unwrap(),
+                None,
+                "{what}"
+            );
+        }
     }
 }
 
 #[tokio::test]
 async fn a_session_is_its_agent_until_its_key_is_revoked() {
-    let (_engine, store) = store().await;
-    key_and_session(&store).await;
-    let credential = presented(SESSION, "keykeykeykey", 3);
-    let verified = store.authenticate(&credential, NOW).await.unwrap().unwrap();
-    assert_eq!(
-        verified.subject,
-        Subject::AgentSession {
-            agent_id: agent(1),
-            pool: pool()
-        }
-    );
-    let usage = store.meter().snapshot()["authenticate"];
-    assert_eq!(
-        (usage.calls, usage.read_units.to_string().as_str()),
-        (1, "1")
-    );
-    let scope = acme();
-    let revoked = store
-        .tenant(&scope)
-        .revoke_credential(&key_id("keykeykeykey"), "local", NOW)
-        .await
-        .unwrap();
-    assert_eq!(revoked, Revocation::Revoked);
-    assert_eq!(store.authenticate(&credential, NOW).await.unwrap(), None);
+    for (_, store) in stores().await {
+        key_and_session(&store).await;
+        let credential = presented(SESSION, "keykeykeykey", 3);
+        let verified = store.authenticate(&credential, NOW).await.unwrap().unwrap();
+        assert_eq!(
+            verified.subject,
+            Subject::AgentSession {
+                agent_id: agent(1),
+                pool: pool()
+            }
+        );
+        let usage = store.meter().snapshot()["authenticate"];
+        assert_eq!(
+            (usage.calls, usage.read_units.to_string().as_str()),
+            (1, "1")
+        );
+        let scope = acme();
+        let revoked = store
+            .tenant(&scope)
+            .revoke_credential(&key_id("keykeykeykey"), "local", NOW)
+            .await
+            .unwrap();
+        assert_eq!(revoked, Revocation::Revoked);
+        assert_eq!(store.authenticate(&credential, NOW).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]
 async fn a_session_lives_until_its_end_its_renewals_or_its_ending() {
-    let (_engine, store) = store().await;
-    key_and_session(&store).await;
-    let scope = acme();
-    let tenant = store.tenant(&scope);
-    let credential = presented(SESSION, "keykeykeykey", 3);
-    let later = NOW.plus_seconds(5000);
-    assert!(
-        tenant
-            .renew_agent_session(&session(), NOW.plus_seconds(7200))
+    for (_, store) in stores().await {
+        key_and_session(&store).await;
+        let scope = acme();
+        let tenant = store.tenant(&scope);
+        let credential = presented(SESSION, "keykeykeykey", 3);
+        let later = NOW.plus_seconds(5000);
+        assert!(
+            tenant
+                .renew_agent_session(&session(), NOW.plus_seconds(7200))
+                .await
+                .unwrap()
+        );
+        let verified = store
+            .authenticate(&credential, later)
             .await
             .unwrap()
-    );
-    let verified = store
-        .authenticate(&credential, later)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(verified.expires_at, Some(NOW.plus_seconds(7200)));
-    // A late repeat of an older renewal shortens nothing.
-    assert!(
-        tenant
-            .renew_agent_session(&session(), NOW.plus_seconds(7000))
+            .unwrap();
+        assert_eq!(verified.expires_at, Some(NOW.plus_seconds(7200)));
+        // A late repeat of an older renewal shortens nothing.
+        assert!(
+            tenant
+                .renew_agent_session(&session(), NOW.plus_seconds(7000))
+                .await
+                .unwrap()
+        );
+        let verified = store
+            .authenticate(&credential, later)
             .await
             .unwrap()
-    );
-    let verified = store
-        .authenticate(&credential, later)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(verified.expires_at, Some(NOW.plus_seconds(7200)));
-    tenant.end_agent_session(&session()).await.unwrap();
-    tenant.end_agent_session(&session()).await.unwrap();
-    assert_eq!(store.authenticate(&credential, later).await.unwrap(), None);
-    assert!(
-        !tenant
-            .renew_agent_session(&session(), NOW.plus_seconds(9000))
-            .await
-            .unwrap()
-    );
+            .unwrap();
+        assert_eq!(verified.expires_at, Some(NOW.plus_seconds(7200)));
+        tenant.end_agent_session(&session()).await.unwrap();
+        tenant.end_agent_session(&session()).await.unwrap();
+        assert_eq!(store.authenticate(&credential, later).await.unwrap(), None);
+        assert!(
+            !tenant
+                .renew_agent_session(&session(), NOW.plus_seconds(9000))
+                .await
+                .unwrap()
+        );
+    }
 }
 
 #[tokio::test]
@@ -306,34 +311,35 @@ async fn a_creation_is_recognised_when_its_answer_was_lost() {
 
 #[tokio::test]
 async fn another_tenant_can_neither_revoke_nor_renew_nor_end() {
-    let (_engine, store) = store().await;
-    key_and_session(&store).await;
-    let other = TenantScope::new(TenantId::parse("other").unwrap());
-    let tenant = store.tenant(&other);
-    let credential = presented(SESSION, "keykeykeykey", 3);
-    assert_eq!(
-        tenant
-            .revoke_credential(&key_id("keykeykeykey"), "x", NOW)
-            .await
-            .unwrap(),
-        Revocation::Unknown
-    );
-    assert_eq!(
-        tenant
-            .revoke_credential(&key_id("nobodyknowsx"), "x", NOW)
-            .await
-            .unwrap(),
-        Revocation::Unknown
-    );
-    assert!(
-        !tenant
-            .renew_agent_session(&session(), NOW.plus_seconds(7200))
-            .await
-            .unwrap()
-    );
-    tenant.end_agent_session(&session()).await.unwrap();
-    let verified = store.authenticate(&credential, NOW).await.unwrap().unwrap();
-    assert_eq!(verified.expires_at, Some(NOW.plus_seconds(3600)));
+    for (_, store) in stores().await {
+        key_and_session(&store).await;
+        let other = TenantScope::new(TenantId::parse("other").unwrap());
+        let tenant = store.tenant(&other);
+        let credential = presented(SESSION, "keykeykeykey", 3);
+        assert_eq!(
+            tenant
+                .revoke_credential(&key_id("keykeykeykey"), "x", NOW)
+                .await
+                .unwrap(),
+            Revocation::Unknown
+        );
+        assert_eq!(
+            tenant
+                .revoke_credential(&key_id("nobodyknowsx"), "x", NOW)
+                .await
+                .unwrap(),
+            Revocation::Unknown
+        );
+        assert!(
+            !tenant
+                .renew_agent_session(&session(), NOW.plus_seconds(7200))
+                .await
+                .unwrap()
+        );
+        tenant.end_agent_session(&session()).await.unwrap();
+        let verified = store.authenticate(&credential, NOW).await.unwrap().unwrap();
+        assert_eq!(verified.expires_at, Some(NOW.plus_seconds(3600)));
+    }
 }
 
 #[tokio::test]

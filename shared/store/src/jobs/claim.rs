@@ -29,6 +29,9 @@ const PAGE: i32 = 16;
 /// How often a claim reads the line anew after it lost every candidate to others.
 const MAX_ROUNDS: usize = 3;
 
+/// How many candidates one claim tries to take: whoever loses as often comes again.
+const MAX_TRIES: usize = 40;
+
 /// The widest window.
 const MAX_WINDOW: usize = 16;
 
@@ -140,13 +143,15 @@ impl TenantStore<'_> {
         } = *wish;
         let window_key = self.scope.ready(pool, 0);
         let mut claimed = Claimed::default();
+        let mut tries = 0;
         for _ in 0..MAX_ROUNDS {
             let (mut line, more) = match self.head_of_line(pool, ready_shards, now).await {
                 Ok(line) => line,
                 Err(_) if !claimed.jobs.is_empty() => return Ok(claimed),
                 Err(error) => return Err(error),
             };
-            while claimed.jobs.len() < max_jobs && !line.is_empty() {
+            while claimed.jobs.len() < max_jobs && !line.is_empty() && tries < MAX_TRIES {
+                tries += 1;
                 let window = order.window(&window_key);
                 let candidate = line.remove(pick(&line, window, random()));
                 let write_id = WriteId::new(random());

@@ -85,10 +85,14 @@ impl TenantStore<'_> {
         let Some(found) = found else {
             return Ok(Enqueued::Created(new.job));
         };
+        let digest_is_none = digest.is_none();
         let same_request =
             digest.is_some() && found.get("request_sha256") == digest.map(string).as_ref();
         let job = read_job(OPERATION, found)?;
-        Ok(if same_request {
+        // Without a key the id was made up for this very call: the first try was written, and the job has gone on since.
+        Ok(if digest_is_none {
+            Enqueued::Created(job)
+        } else if same_request {
             Enqueued::Existing(job)
         } else {
             Enqueued::Conflict

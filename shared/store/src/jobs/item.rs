@@ -230,7 +230,8 @@ impl IndexKeys {
             | JobState::Cancelled { ended_at } => {
                 keys.spk = Some(scope.state(job.status().as_str()));
                 keys.ssk = Some(format!("{}#{job_id}", millis(*ended_at)));
-                if let Some(last) = job.history.last() {
+                // Only if it was that attempt which ended the job: one that is cancelled in line had none.
+                if let Some(last) = job.history.last().filter(|last| last.ended_at == *ended_at) {
                     keys.wait_ms = last
                         .claimed_at
                         .map(|claimed| claimed.millis_since(job.available_at));

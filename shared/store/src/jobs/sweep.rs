@@ -147,8 +147,15 @@ impl TenantStore<'_> {
         let mut moved = Vec::new();
         for job in self.live_jobs_of_agent(agent_id, MAX_GIVEN_BACK).await? {
             // The page was read eventually consistent: what is written is decided on the job as it is.
-            let Some(stored) = self.stored_job(&job.job_id).await? else {
-                continue;
+            let stored = match self.stored_job(&job.job_id).await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => continue,
+                Err(error @ StoreError::Busy { .. }) => return Err(error),
+                // One that cannot be read must not keep the others from going back.
+                Err(error) => {
+                    tracing::error!(%error, job_id = %job.job_id, "a job could not be given back");
+                    continue;
+                }
             };
             if !is_lost(&stored.job, agent_id, epoch) {
                 continue;

@@ -8,8 +8,9 @@ use crate::{StoreError, TenantStore};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
+use domain::pool::MAX_READY_SHARDS;
 use std::collections::BTreeMap;
-use wire::{JobId, JobStatus};
+use wire::{JobId, JobStatus, PoolName};
 
 const OPERATION: &str = "count_jobs";
 
@@ -64,22 +65,31 @@ impl TenantStore<'_> {
                 )
                 .expression_attribute_values(":from", string(millis(from)))
                 .expression_attribute_values(":to", string(millis(now.plus_millis(1))));
-            self.each_entry(query, |entry| {
-                let Some(at) = text(entry, "ssk").and_then(|sort| sort.get(..13)?.parse().ok())
-                else {
-                    return;
-                };
-                let slot = slot_of(Timestamp::from_millis(at));
-                let (wait, execution) = (count_ms(entry, "wait_ms"), count_ms(entry, "exec_ms"));
-                let pool = text(entry, "pool").unwrap_or(ALL_POOLS).to_owned();
-                for slots in [ended.by_pool.entry(pool).or_default(), &mut ended.all] {
-                    slots
-                        .entry(slot)
-                        .or_default()
-                        .count(status, wait, execution);
-                }
-            })
-            .await?;
+            let cut = self
+                .each_entry(query, |entry| {
+                    let Some(at) = text(entry, "ssk").and_then(|sort| sort.get(..13)?.parse().ok())
+                    else {
+                        return;
+                    };
+                    let slot = slot_of(Timestamp::from_millis(at));
+                    let (wait, execution) =
+                        (count_ms(entry, "wait_ms"), count_ms(entry, "exec_ms"));
+                    let pool = text(entry, "pool").unwrap_or(ALL_POOLS).to_owned();
+                    for slots in [ended.by_pool.entry(pool).or_default(), &mut ended.all] {
+                        slots
+                            .entry(slot)
+                            .or_default()
+                            .count(status, wait, execution);
+                    }
+                })
+                .await?;
+            // What was not read to its end counts up to there; the next roll-up goes on.
+            let read_to = cut
+                .as_ref()
+                .and_then(|last| text(last, "ssk")?.get(..13)?.parse().ok());
+            if let Some(at) = read_to.map(Timestamp::from_millis) {
+                ended.until = ended.until.min(at);
+            }
         }
         Ok(ended)
     }
@@ -152,6 +162,19 @@ impl TenantStore<'_> {
         Ok(open)
     }
 
+    /// Whether jobs of the pool have not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn has_open_jobs(&self, pool: &PoolName) -> Result<bool, StoreError> {
+        let widest = PoolQueues {
+            pool_name: pool.clone(),
+            ready_shards: MAX_READY_SHARDS,
+        };
+        let live = self.count_live().await?;
+        Ok(live.contains_key(pool.as_str()) || self.count_waiting(&widest).await?.queued > 0)
+    }
+
     fn count_query(&self, index: &str) -> QueryFluentBuilder {
         self.store
             .client
@@ -161,11 +184,12 @@ impl TenantStore<'_> {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
     }
 
+    /// Calls for each entry, up to a limit. Where it stopped, if that was before the end.
     async fn each_entry(
         &self,
         query: QueryFluentBuilder,
         mut entry: impl FnMut(&Item),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Item>, StoreError> {
         let mut start = None;
         for _ in 0..MAX_PAGES {
             let answer = query
@@ -181,6 +205,6 @@ impl TenantStore<'_> {
                 break;
             }
         }
-        Ok(())
+        Ok(start)
     }
 }
