@@ -159,7 +159,9 @@ async fn rates(report: &mut Report) {
 
 /// Resident memory at the start, with 10,000 jobs, and with 100,000.
 async fn memory(report: &mut Report) {
-    let plane = Plane::start();
+    let mut plane = Plane::start();
+    let samples = (0..10).map(|_| plane.restart()).collect();
+    report.latency("start to listening, empty", samples);
     let mut user = plane.user().await;
     user.ok("GET", "/health", None).await;
     report.memory("resident memory at the start", plane.resident_bytes());
@@ -176,6 +178,11 @@ async fn memory(report: &mut Report) {
         }
         report.memory(name, plane.resident_bytes());
     }
+    report.latency(
+        "start to listening, 100,000 jobs, killed",
+        vec![plane.restart()],
+    );
+    report.memory("resident memory after that", plane.resident_bytes());
 }
 
 async fn timed<T>(call: impl Future<Output = T>) -> Duration {

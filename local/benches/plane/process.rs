@@ -3,7 +3,9 @@
 use crate::client::Client;
 use crate::requests;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) struct Plane {
@@ -16,30 +18,21 @@ impl Plane {
     pub(crate) fn start() -> Self {
         // Under `target`, because a temporary directory may be in memory and the database is meant to be on disk.
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hybrid-local"))
-            .args(["--serve", "--no-agent", "--port", "0", "--data-dir"])
-            .arg(directory.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let address = line
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_owned();
-        // Whatever else it says is of no interest, but must not fill the pipe.
-        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        let (child, address) = spawn(directory.path());
         Self {
             child,
             address,
             directory,
         }
+    }
+
+    /// Kills it and starts it on the same data. How long it took from the start until it listened.
+    pub(crate) fn restart(&mut self) -> Duration {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let begun = Instant::now();
+        (self.child, self.address) = spawn(self.directory.path());
+        begun.elapsed()
     }
 
     fn token(&self, name: &str) -> String {
@@ -90,6 +83,29 @@ impl Plane {
             .unwrap()
             * 1024
     }
+}
+
+fn spawn(directory: &Path) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hybrid-local"))
+        .args(["--serve", "--no-agent", "--port", "0", "--data-dir"])
+        .arg(directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let address = line
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let address = address.to_owned();
+    // Whatever else it says is of no interest, but must not fill the pipe.
+    std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+    (child, address)
 }
 
 impl Drop for Plane {
