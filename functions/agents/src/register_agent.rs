@@ -6,7 +6,6 @@ use axum::extract::State;
 use domain::agent::{Agent, Introduction};
 use domain::timing::{HEARTBEAT_INTERVAL_SECONDS, LEASE_SECONDS, SESSION_SECONDS};
 use http::StatusCode;
-use store::Creation;
 use web::{ApiJson, Problem};
 use wire::{AgentId, RegisterRequest, RegisterResponse};
 
@@ -48,21 +47,17 @@ pub(crate) async fn register_agent(
         max_concurrent_jobs: request.max_concurrent_jobs,
     };
     let agent = Agent::register(agent_id, introduction, now);
-    // The agent first: one without a session is lost after a lease, a session without an agent could not be told.
-    tenant
-        .add_agent(&agent, &api.write_id())
-        .await
-        .or_problem()?;
     let token = Token::issue_session(api.environment, &key.key_id, &api.entropy);
     let expires_at = now.plus_seconds(SESSION_SECONDS);
-    let session = token.presented.session();
-    let created = tenant
-        .create_agent_session(&session, &agent.agent_id, &agent.pool_name, expires_at, now)
+    tenant
+        .register_agent(
+            &agent,
+            &token.presented.session(),
+            expires_at,
+            &api.write_id(),
+        )
         .await
         .or_problem()?;
-    if created != Creation::Created {
-        return Err(Problem::busy(1));
-    }
     let response = RegisterResponse {
         status: agent.status(now),
         agent_id: agent.agent_id,

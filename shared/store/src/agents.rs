@@ -119,6 +119,17 @@ impl TenantStore<'_> {
         }
     }
 
+    /// The item of an agent that is to be added.
+    pub(crate) fn new_agent_item(
+        &self,
+        agent: &Agent,
+        write_id: &WriteId,
+    ) -> Result<Item, StoreError> {
+        let mut item = item::write(self.scope, agent)?;
+        item.insert("write_id".to_owned(), string(write_id.as_str()));
+        Ok(item)
+    }
+
     /// The agent, as of now.
     ///
     /// # Errors

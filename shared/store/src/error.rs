@@ -39,13 +39,14 @@ impl StoreError {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        const BUSY: [&str; 8] = [
+        const BUSY: [&str; 9] = [
             "ThrottlingException",
             "ProvisionedThroughputExceededException",
             "RequestLimitExceeded",
             "LimitExceededException",
             "InternalServerError",
             "ServiceUnavailable",
+            "TransactionCanceledException",
             "TransactionInProgressException",
             "ReplicatedWriteConflictException",
         ];

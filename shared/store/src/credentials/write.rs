@@ -4,11 +4,14 @@ use super::item::{KeyItem, SessionItem, session_ttl};
 use super::{CredentialKind, KEY_SORT, KeyId, SessionKey, partition, session_sort};
 use crate::call::{Item, from_item, key, number, string, to_item};
 use crate::schema::{PK, TTL, TableKind};
-use crate::{StoreError, TenantStore};
+use crate::{StoreError, TenantStore, WriteId};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use domain::agent::Agent;
 use wire::{AgentId, PoolName, Timestamp};
 
 /// A new API token.
@@ -150,18 +153,7 @@ impl TenantStore<'_> {
         now: Timestamp,
     ) -> Result<Creation, StoreError> {
         const OPERATION: &str = "create_agent_session";
-        let (pk, sk) = SessionItem::keys(session);
-        let new = SessionItem {
-            pk,
-            sk,
-            tenant: self.scope.tenant().clone(),
-            secret_sha256: session.secret_sha256,
-            agent_id: agent_id.clone(),
-            pool: pool.clone(),
-            created_at: now.as_millis(),
-            expires_at: expires_at.as_millis(),
-            expires_at_seconds: session_ttl(expires_at),
-        };
+        let new = self.new_session(session, agent_id, pool, expires_at, now);
         let Some(there) = self.put_new(OPERATION, to_item(OPERATION, &new)?).await? else {
             return Ok(Creation::Created);
         };
@@ -171,6 +163,74 @@ impl TenantStore<'_> {
         } else {
             Ok(Creation::KeyIdTaken)
         }
+    }
+
+    fn new_session(
+        &self,
+        session: &SessionKey,
+        agent_id: &AgentId,
+        pool: &PoolName,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> SessionItem {
+        let (pk, sk) = SessionItem::keys(session);
+        SessionItem {
+            pk,
+            sk,
+            tenant: self.scope.tenant().clone(),
+            secret_sha256: session.secret_sha256,
+            agent_id: agent_id.clone(),
+            pool: pool.clone(),
+            created_at: now.as_millis(),
+            expires_at: expires_at.as_millis(),
+            expires_at_seconds: session_ttl(expires_at),
+        }
+    }
+
+    /// Adds an agent that has just registered, and its session, which ends at `expires_at` unless it is renewed: both or
+    /// none. The transaction costs twice the units of two plain writes, once in an agent's life, and waits for the disk
+    /// once.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn register_agent(
+        &self,
+        agent: &Agent,
+        session: &SessionKey,
+        expires_at: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "register_agent";
+        let (id, pool) = (&agent.agent_id, &agent.pool_name);
+        let session = self.new_session(session, id, pool, expires_at, agent.registered_at);
+        let items = [
+            (TableKind::Agents, self.new_agent_item(agent, write_id)?),
+            (TableKind::Credentials, to_item(OPERATION, &session)?),
+        ];
+        let mut puts = Vec::with_capacity(items.len());
+        for (table, item) in items {
+            let put = Put::builder()
+                .table_name(self.store.tables.name(table))
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map_err(|error| StoreError::unreadable(OPERATION, error))?;
+            puts.push(TransactWriteItem::builder().put(put).build());
+        }
+        // The SDK gives each transaction a token, so that a repeated one whose answer was lost is recognised.
+        let answer = self
+            .store
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(puts))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
+        for consumed in answer.consumed_capacity() {
+            self.store.count_write(OPERATION, Some(consumed));
+        }
+        Ok(())
     }
 
     /// Puts an item where there is none; otherwise gives the one that is there.
