@@ -50,7 +50,7 @@ fn machine_paths(text: &str) -> Vec<usize> {
     let is_path = |line: &str| {
         patterns.iter().any(|pattern| {
             line.match_indices(pattern.as_str()).any(|(at, _)| {
-                // In `https://host/work/x` or `target/tmp/` the same letters are part of something else.
+                // In an address, or in a path of the project itself, the same letters are part of something else.
                 let before = line.get(..at).and_then(|start| start.chars().next_back());
                 before.is_none_or(|character| {
                     !(character.is_alphanumeric() || "_-.}>".contains(character))
