@@ -198,3 +198,67 @@ async fn what_waits_and_runs_is_counted_by_pool() {
         assert_eq!((right.queued, right.claimed), (0, 0), "{engine}");
     }
 }
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_in_line_has_not_run() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        end_one(&store, &scope, "left", 1, NOW).await;
+        let failed = tenant
+            .jobs(&crate::JobFilter::default(), 1, None)
+            .await
+            .unwrap();
+        let id = &failed.jobs[0].job_id;
+        // An hour after its only attempt it is retried by hand, and cancelled before anybody claims it.
+        let later = NOW.plus_seconds(3_600);
+        for event in [JobEvent::Retry, JobEvent::Cancel] {
+            let write_id = WriteId::new(random());
+            tenant
+                .change_job("change", id, &event, later, &write_id)
+                .await
+                .unwrap();
+        }
+        tenant.roll_up(later, &queues()).await.unwrap();
+        let all = tenant.statistics(None, later).await.unwrap();
+        assert_eq!((all.ended.cancelled, all.ended.failed), (1, 0), "{engine}");
+        assert!(all.avg_execution_seconds.abs() < f64::EPSILON, "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_has_open_jobs_wherever_they_wait() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        assert!(
+            !tenant.has_open_jobs(&pool("left")).await.unwrap(),
+            "{engine}"
+        );
+        enqueue(&store, &scope, "left", NOW).await;
+        assert!(
+            tenant.has_open_jobs(&pool("left")).await.unwrap(),
+            "{engine}: in line"
+        );
+        assert!(
+            !tenant.has_open_jobs(&pool("right")).await.unwrap(),
+            "{engine}"
+        );
+        let holder = Holder {
+            agent_id: AgentId::from_digest([7; 16]),
+            epoch: 1,
+        };
+        let wish = ClaimWish {
+            pool: &pool("left"),
+            ready_shards: 1,
+            holder: &holder,
+            max_jobs: 1,
+            order: &ClaimOrder::default(),
+        };
+        tenant.claim_jobs(&wish, NOW, random).await.unwrap();
+        assert!(
+            tenant.has_open_jobs(&pool("left")).await.unwrap(),
+            "{engine}: claimed"
+        );
+    }
+}
