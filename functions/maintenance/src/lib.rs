@@ -1,7 +1,7 @@
 //! What happens without a request: lost agents and overdue jobs are looked after, statistics rolled up, pools scaled.
 //!
-//! EventBridge calls once a minute at most, and a loss has to be found sooner. So one invocation goes on for most of a
-//! minute: a sweep every two seconds, a roll-up every thirty. Every write is conditional on what was seen, and a roll-up
+//! EventBridge calls once a minute at most, and a loss has to be found sooner. So one invocation goes on until the
+//! next has begun: a sweep every two seconds, a roll-up every thirty. Every write is conditional on what was seen, and a roll-up
 //! counts anew what it writes: two invocations at once do no harm, and one that is cut off is made good by the next.
 
 mod report;

@@ -285,8 +285,8 @@ fn sweep(agent: &Agent, now: Timestamp) -> Transition {
             .reclaim_until
             .filter(|until| looked_for(agent, *until))
         {
-            // If looks were missed, the time to look for its jobs begins anew.
-            if now >= until {
+            // If looks were missed, the time to look for its jobs begins anew. A look that is a little late was not missed.
+            if now >= until.plus_seconds(SWEEP_AGAIN_SECONDS) {
                 after.reclaim_until = Some(now.plus_seconds(RECLAIM_SECONDS));
             }
             let again = now.plus_seconds(SWEEP_AGAIN_SECONDS);
