@@ -4,8 +4,10 @@
 //! next has begun: a sweep every two seconds, a roll-up every thirty. Every write is conditional on what was seen, and a roll-up
 //! counts anew what it writes: two invocations at once do no harm, and one that is cut off is made good by the next.
 
+mod figures;
 mod report;
 mod roll_up;
+mod round;
 mod settings;
 mod sweep;
 mod system;
@@ -14,14 +16,17 @@ mod system;
 mod tests;
 
 pub use report::{RollUpReport, Summary, SweepReport};
-pub use settings::{SettingsFault, store_from_env};
+pub use settings::{Settings, SettingsFault};
 pub use system::{at, now, random};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use round::Round;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use telemetry::{CapacityMetrics, MetricSink};
+use tokio::sync::Mutex;
 use wire::Timestamp;
 
 /// How much time passes from the start of one sweep to the start of the next.
@@ -42,12 +47,15 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Yields random bytes, for ids of writes.
 pub type Random = Arc<dyn Fn() -> [u8; 8] + Send + Sync>;
 
-/// What looks after everything.
+/// What looks after everything. Clones share how far the last roll-up has got.
 #[derive(Clone)]
 pub struct Maintenance {
     store: Store,
     now: Now,
     random: Random,
+    round: Arc<Mutex<Round>>,
+    sink: MetricSink,
+    capacity: CapacityMetrics,
 }
 
 impl fmt::Debug for Maintenance {
@@ -57,9 +65,26 @@ impl fmt::Debug for Maintenance {
 }
 
 impl Maintenance {
-    /// Maintenance of this store.
+    /// Maintenance of this store, without metrics.
     pub fn new(store: Store, now: Now, random: Random) -> Self {
-        Self { store, now, random }
+        let sink = MetricSink::off();
+        Self {
+            round: Arc::default(),
+            capacity: CapacityMetrics::new(store.meter().clone(), sink.clone()),
+            store,
+            now,
+            random,
+            sink,
+        }
+    }
+
+    /// The same, with metrics.
+    pub fn with_metrics(self, sink: MetricSink) -> Self {
+        Self {
+            capacity: CapacityMetrics::new(self.store.meter().clone(), sink.clone()),
+            sink,
+            ..self
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -133,5 +158,6 @@ pub async fn handle_one(_event: Event, maintenance: &Maintenance, deadline: Time
         Box::pin(maintenance.run(last.min(now.plus_seconds(RUN_SECONDS)))).await
     };
     summary.log();
+    maintenance.capacity.publish(maintenance.now().as_millis());
     summary
 }

@@ -1,13 +1,13 @@
-//! One roll-up of every tenant's statistics, and what follows from them: promotions in line and the size of pools.
+//! One roll-up of every tenant's statistics, and what follows from them: promotions in line, the size of pools, metrics.
 
+use crate::figures::Figures;
+use crate::round::Round;
 use crate::{Maintenance, RollUpReport};
-use domain::pool::{Load, Pool, scaling};
+use domain::pool::{Load, Pool, Scaling, scaling};
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::BTreeMap;
-use store::{
-    DEADLINE_SHARDS, LiveAgent, PoolQueues, StoreError, TenantScope, TenantStore, WriteId,
-};
+use store::{AgentEntry, PoolQueues, Statistics, StoreError, TenantScope, TenantStore, WriteId};
 use wire::{AgentStatus, PoolName, Timestamp};
 
 /// How many tenants are read at a time.
@@ -24,58 +24,85 @@ const MAX_POOL_PAGES: usize = 10;
 const MAX_PROMOTIONS: usize = 20;
 
 impl Maintenance {
-    /// Takes the statistics of every tenant anew. A tenant that fails does not stop the others; the next pass tries it
-    /// again.
+    /// Takes the statistics of every tenant anew, and publishes metrics when it has been to all of them. A tenant that fails
+    /// does not stop the others; the next pass tries it again. A pass goes on where one before was broken off.
     pub async fn roll_up_pass(&self) -> RollUpReport {
         let mut report = RollUpReport {
             passes: 1,
             ..RollUpReport::default()
         };
-        for shard in 0..DEADLINE_SHARDS {
-            let mut after = None;
-            loop {
-                let page = self
-                    .store
-                    .tenants(shard, after.as_ref(), TENANTS_PAGE)
-                    .await;
-                let tenants = page.unwrap_or_else(|error| {
+        // Held to the end of the pass, or until it is broken off: then the round is where the pass has got to.
+        let mut round = self.round.lock().await;
+        round.resume(self.now());
+        while let Some(shard) = round.shard() {
+            let page = self.store.tenants(shard, round.after(), TENANTS_PAGE).await;
+            match page {
+                Ok(tenants) => {
+                    let is_last = tenants.len() < TENANTS_PAGE as usize;
+                    self.roll_up_tenants(tenants, &mut round, &mut report).await;
+                    if is_last {
+                        round.next_shard();
+                    }
+                }
+                Err(error) => {
                     tracing::error!(%error, shard, "the tenants of a shard could not be read");
                     report.errors += 1;
-                    Vec::new()
-                });
-                after = tenants.last().cloned();
-                let is_last = tenants.len() < TENANTS_PAGE as usize;
-                let mut done = stream::iter(tenants)
-                    .map(|scope| async move { self.roll_up_tenant(&scope).await })
-                    .buffer_unordered(AT_A_TIME);
-                while let Some(one) = done.next().await {
-                    report.add(one);
-                }
-                if is_last {
-                    break;
+                    round.leave_shard();
                 }
             }
+        }
+        if let Some(figures) = round.finish() {
+            figures.publish(&self.sink, self.now());
         }
         report
     }
 
-    async fn roll_up_tenant(&self, scope: &TenantScope) -> RollUpReport {
+    /// Goes on with these tenants, a few at a time, in their order.
+    async fn roll_up_tenants(
+        &self,
+        tenants: Vec<TenantScope>,
+        round: &mut Round,
+        report: &mut RollUpReport,
+    ) {
+        let mut tenants = tenants.into_iter();
+        if round.is_stuck()
+            && let Some(stuck) = tenants.next()
+        {
+            tracing::error!(tenant_id = %stuck.tenant(), "a tenant takes longer than a pass");
+            report.errors += 1;
+            round.pass_by(stuck, Figures::default());
+        }
+        let mut done = stream::iter(tenants)
+            .map(|scope| async move {
+                let (figures, report) = self.roll_up_tenant(&scope).await;
+                (scope, figures, report)
+            })
+            .buffered(AT_A_TIME);
+        while let Some((scope, figures, one)) = done.next().await {
+            report.add(one);
+            round.pass_by(scope, figures);
+        }
+    }
+
+    async fn roll_up_tenant(&self, scope: &TenantScope) -> (Figures, RollUpReport) {
         let mut report = RollUpReport {
             tenants: 1,
             ..RollUpReport::default()
         };
-        if let Err(error) = self.roll_up(scope, &mut report).await {
+        let figures = self.roll_up(scope, &mut report).await;
+        let figures = figures.unwrap_or_else(|error| {
             tracing::error!(%error, tenant_id = %scope.tenant(), "a tenant could not be rolled up");
             report.errors += 1;
-        }
-        report
+            Figures::default()
+        });
+        (figures, report)
     }
 
     async fn roll_up(
         &self,
         scope: &TenantScope,
         report: &mut RollUpReport,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Figures, StoreError> {
         let now = self.now();
         let tenant = self.store.tenant(scope);
         let pools = all_pools(&tenant).await?;
@@ -86,12 +113,10 @@ impl Maintenance {
                 ready_shards: pool.ready_shards,
             })
             .collect();
-        tenant.roll_up(now, &queues).await?;
+        let rolled = tenant.roll_up(now, &queues).await?;
         report.pools += pools.len();
-        if pools.is_empty() {
-            return Ok(());
-        }
-        let workers = workers(&tenant.live_agents(None).await?);
+        let mut figures = Figures::of(&rolled);
+        let capacities = capacities(&rolled.agents);
         for pool in &pools {
             for _ in 0..MAX_PROMOTIONS {
                 let promoted = tenant
@@ -102,32 +127,33 @@ impl Maintenance {
                     break;
                 }
             }
-            self.scale(&tenant, pool, &workers, now).await?;
+            let Some(statistics) = rolled.pools.get(&pool.pool_name) else {
+                continue;
+            };
+            let capacity = capacities.get(&pool.pool_name).copied().unwrap_or_default();
+            let signal = signal(pool, statistics, capacity, now);
+            let write_id = WriteId::new((self.random)());
+            tenant.record_scaling(pool, &signal, now, &write_id).await?;
+            figures.add_pool(pool, &signal, statistics.agents);
         }
-        Ok(())
+        // Read for the metrics alone.
+        if self.sink.is_on() {
+            figures.deployments_active = tenant.deployment_counts(now).await?.active;
+        }
+        Ok(figures)
     }
+}
 
-    /// Records how many agents the pool should have, if that has changed.
-    async fn scale(
-        &self,
-        tenant: &TenantStore<'_>,
-        pool: &Pool,
-        workers: &BTreeMap<PoolName, (u64, u64)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let statistics = tenant.statistics(Some(&pool.pool_name), now).await?;
-        let (agents, capacity) = workers.get(&pool.pool_name).copied().unwrap_or_default();
-        let load = Load {
-            queued: statistics.queued,
-            running: statistics.claimed + statistics.running,
-            capacity,
-            agents,
-            oldest_wait_seconds: statistics.oldest_wait_seconds,
-        };
-        let signal = scaling(pool, &load, now);
-        let write_id = WriteId::new((self.random)());
-        tenant.record_scaling(pool, &signal, now, &write_id).await
-    }
+/// How many agents the pool should have.
+fn signal(pool: &Pool, statistics: &Statistics, capacity: u64, now: Timestamp) -> Scaling {
+    let load = Load {
+        queued: statistics.queued,
+        running: statistics.claimed + statistics.running,
+        capacity,
+        agents: statistics.agents.healthy + statistics.agents.degraded,
+        oldest_wait_seconds: statistics.oldest_wait_seconds,
+    };
+    scaling(pool, &load, now)
 }
 
 async fn all_pools(tenant: &TenantStore<'_>) -> Result<Vec<Pool>, StoreError> {
@@ -144,16 +170,14 @@ async fn all_pools(tenant: &TenantStore<'_>) -> Result<Vec<Pool>, StoreError> {
     Ok(pools)
 }
 
-/// For each pool how many agents take work, and how many jobs they run at a time together.
-fn workers(agents: &[LiveAgent]) -> BTreeMap<PoolName, (u64, u64)> {
-    let mut workers = BTreeMap::new();
+/// How many jobs the agents of each pool that take work run at a time, together.
+fn capacities(agents: &[AgentEntry]) -> BTreeMap<PoolName, u64> {
+    let mut capacities = BTreeMap::<_, u64>::new();
     for agent in agents {
         if matches!(agent.standing, AgentStatus::Healthy | AgentStatus::Degraded) {
-            let (count, capacity): &mut (u64, u64) =
-                workers.entry(agent.pool_name.clone()).or_default();
-            *count += 1;
-            *capacity += u64::from(agent.max_concurrent_jobs);
+            *capacities.entry(agent.pool_name.clone()).or_default() +=
+                u64::from(agent.max_concurrent_jobs);
         }
     }
-    workers
+    capacities
 }

@@ -1,5 +1,6 @@
 //! What maintenance reads from its environment at its start.
 
+use domain::Environment;
 use store::{Store, TableKind, Tables, client_from_env};
 use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, check_log_level};
 
@@ -8,32 +9,49 @@ use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, check_log_level};
 #[error("{}", .0.join("; "))]
 pub struct SettingsFault(Vec<String>);
 
-/// The store that the environment names: `DYNAMODB_TABLE_JOBS`, `DYNAMODB_TABLE_AGENTS`, and what Lambda sets itself.
-///
-/// # Errors
-/// Every fault at once.
-pub fn store_from_env() -> Result<Store, SettingsFault> {
-    let missing = |name: &str| format!("{name} is missing");
-    let mut faults = Vec::new();
-    if let Ok(level) = std::env::var(LOG_LEVEL)
-        && let Err(why) = check_log_level(&level)
-    {
-        faults.push(format!("{LOG_LEVEL}: {why}"));
-    }
-    let tables = Tables::from_env(&[TableKind::Jobs, TableKind::Agents])
-        .map_err(|names| faults.extend(names.into_iter().map(missing)));
-    let client = client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
-    let absent = |name: &&str| {
-        std::env::var(name)
-            .ok()
-            .is_none_or(|value| value.is_empty())
-    };
-    faults.extend(LAMBDA_VARIABLES.into_iter().filter(absent).map(missing));
-    match (tables, client) {
-        (Ok(tables), Ok(client)) if faults.is_empty() => {
-            Ok(Store::new(client, tables, Meter::default()))
+/// The configuration of maintenance.
+#[derive(Debug)]
+pub struct Settings {
+    /// What metrics are told apart by.
+    pub environment: Environment,
+    /// The store that it looks after.
+    pub store: Store,
+}
+
+impl Settings {
+    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `LOG_LEVEL` (optional), the `DYNAMODB_TABLE_*` of the tables
+    /// that it uses, and what Lambda sets itself.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn from_env() -> Result<Self, SettingsFault> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let missing = |name: &str| format!("{name} is missing");
+        let mut faults = Vec::new();
+        let environment = variable("ENVIRONMENT");
+        let known = environment.as_deref().and_then(Environment::parse);
+        if environment.is_none() {
+            faults.push(missing("ENVIRONMENT"));
+        } else if known.is_none() {
+            faults.push("ENVIRONMENT must be live or test".to_owned());
         }
-        _ => Err(SettingsFault(faults)),
+        if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
+            faults.push(format!("{LOG_LEVEL}: {why}"));
+        }
+        let used = [TableKind::Jobs, TableKind::Agents, TableKind::Deployments];
+        let tables =
+            Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
+        let client =
+            client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+        let absent = |name: &&str| variable(name).is_none();
+        faults.extend(LAMBDA_VARIABLES.into_iter().filter(absent).map(missing));
+        match (known, tables, client) {
+            (Some(environment), Ok(tables), Ok(client)) if faults.is_empty() => Ok(Self {
+                environment,
+                store: Store::new(client, tables, Meter::default()),
+            }),
+            _ => Err(SettingsFault(faults)),
+        }
     }
 }
 
@@ -43,13 +61,15 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_reported_at_once() {
-        let fault = store_from_env()
+        let fault = Settings::from_env()
             .map(drop)
             .map_err(|fault| fault.to_string());
         let said = fault.err().unwrap_or_default();
         for name in [
+            "ENVIRONMENT",
             "DYNAMODB_TABLE_JOBS",
             "DYNAMODB_TABLE_AGENTS",
+            "DYNAMODB_TABLE_DEPLOYMENTS",
             "AWS_LAMBDA_RUNTIME_API",
         ] {
             assert!(said.contains(&format!("{name} is missing")), "{said}");

@@ -285,6 +285,10 @@ async fn a_roll_up_counts_every_tenant_and_promotes_what_is_due() {
     let statistics = tenant.statistics(None, world.now()).await.unwrap();
     assert_eq!(statistics.queued, 3);
     assert_eq!(statistics.as_of, world.now());
+    assert_eq!(
+        (statistics.agents.healthy, statistics.agents.total()),
+        (1, 1)
+    );
     let pool = tenant.pool(&pool()).await.unwrap().unwrap();
     assert_eq!(pool.desired_agents, 3, "one agent for each job that waits");
 }

@@ -2,6 +2,7 @@
 //!
 //! The numbers come from the release build of `hybrid-local` with its database on disk, called over HTTP from another
 //! process, one request after the other where a latency is meant. They go to the terminal and to `target/bench.json`.
+//! `cargo test -p hybrid-local --bench plane -- units` shows the write units alone, in a debug build.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -13,6 +14,8 @@ mod functions;
 mod process;
 mod report;
 mod requests;
+mod tenant;
+mod units;
 
 use client::Client;
 use process::Plane;
@@ -27,6 +30,11 @@ const SAMPLES: usize = 500;
 const CLIENTS: usize = 8;
 
 fn main() {
+    // What is counted and not timed is the same in a debug build.
+    if std::env::args().any(|argument| argument == "units") {
+        units::measure(&mut Report::new());
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -34,6 +42,7 @@ fn main() {
     let mut report = Report::new();
     runtime.block_on(latencies(&mut report));
     runtime.block_on(rates(&mut report));
+    units::measure(&mut report);
     depth::measure(&mut report);
     runtime.block_on(memory(&mut report));
     functions::measure(&mut report);

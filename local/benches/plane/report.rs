@@ -8,7 +8,7 @@ pub(crate) struct Report(Map<String, Value>);
 
 impl Report {
     pub(crate) fn new() -> Self {
-        println!("{:<44} {:>9} {:>9} {:>9}", "", "p50", "p95", "p99");
+        println!("{:<54} {:>9} {:>9} {:>9}", "", "p50", "p95", "p99");
         Self(Map::new())
     }
 
@@ -20,7 +20,7 @@ impl Report {
             samples[rank].as_secs_f64() * 1000.0
         };
         let (p50, p95, p99) = (at(50), at(95), at(99));
-        println!("{name:<44} {p50:>6.2} ms {p95:>6.2} ms {p99:>6.2} ms");
+        println!("{name:<54} {p50:>6.2} ms {p95:>6.2} ms {p99:>6.2} ms");
         self.0.insert(
             name.to_owned(),
             json!({ "p50_ms": p50, "p95_ms": p95, "p99_ms": p99 }),
@@ -30,20 +30,20 @@ impl Report {
     /// So many in a time.
     pub(crate) fn rate(&mut self, name: &str, count: usize, elapsed: Duration) {
         let rate = count as f64 / elapsed.as_secs_f64();
-        println!("{name:<44} {rate:>7.0}/s");
+        println!("{name:<54} {rate:>7.0}/s");
         self.0
             .insert(name.to_owned(), json!({ "per_second": rate }));
     }
 
     /// Consumed capacity.
     pub(crate) fn units(&mut self, name: &str, units: f64) {
-        println!("{name:<44} {units:>6.1} units");
+        println!("{name:<54} {units:>6.1} units");
         self.0.insert(name.to_owned(), json!({ "units": units }));
     }
 
     /// Memory or a file.
     pub(crate) fn memory(&mut self, name: &str, bytes: u64) {
-        println!("{name:<44} {:>6.1} MB", bytes as f64 / 1e6);
+        println!("{name:<54} {:>6.1} MB", bytes as f64 / 1e6);
         self.0.insert(name.to_owned(), json!({ "bytes": bytes }));
     }
 

@@ -1,8 +1,12 @@
-//! What the control plane says of itself: one JSON line an event, and the capacity that each operation consumed.
+//! What the control plane says of itself: one JSON line an event, metrics, and the capacity that each operation consumed.
 
+mod capacity;
+mod emf;
 mod logs;
 mod meter;
 
+pub use capacity::CapacityMetrics;
+pub use emf::{MAX_DIMENSIONS, MAX_METRICS, Metric, MetricSink, NAMESPACE, Unit};
 pub use logs::{LOG_LEVEL, LogFormat, check_log_level, start_logs};
 pub use meter::{Meter, Usage};
 
