@@ -8,13 +8,14 @@ mod list_pools;
 mod update_pool;
 
 use auth::{Access, Api, OrProblem, Routes};
+use domain::agent::AgentCounts;
 use domain::pool::Pool;
 use serde::Serialize;
 use store::{Outcome, TenantStore};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use web::{Problem, ProblemCode};
-use wire::{AgentStatus, PoolName, ShortText, Timestamp};
+use wire::{PoolName, ShortText, Timestamp};
 
 /// How often a change is decided anew when somebody else wrote in between.
 const MAX_DECISIONS: usize = 3;
@@ -56,21 +57,24 @@ pub(crate) struct PoolView {
     ready_shards: u32,
     /// When it was first used.
     created_at: Timestamp,
-    /// How many agents it has, by what they are fit for. Agents that were lost or deregistered are not counted.
-    agents: AgentCounts,
+    /// How many agents it has, by what they are fit for. Those that were deregistered are not counted.
+    agents: AgentCountsView,
 }
 
-/// Agents that have a session.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct AgentCounts {
+/// Agents of a pool. One that falls silent is counted as it stood until that is found, within 5 s of the end of its lease.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentCounts)]
+pub(crate) struct AgentCountsView {
     /// Take work.
-    healthy: usize,
+    healthy: u64,
     /// Take work, and are short of something.
-    degraded: usize,
+    degraded: u64,
     /// Finish what they have.
-    draining: usize,
+    draining: u64,
     /// Wait to be set `HEALTHY`.
-    paused: usize,
+    paused: u64,
+    /// Were lost, and not heard of since; kept for a day.
+    offline: u64,
 }
 
 /// An answer with one pool.
@@ -81,17 +85,7 @@ pub(crate) struct PoolResponse {
 }
 
 /// The pool as callers see it.
-fn view(pool: &Pool, standings: impl Iterator<Item = AgentStatus>) -> PoolView {
-    let mut agents = AgentCounts::default();
-    for standing in standings {
-        match standing {
-            AgentStatus::Healthy => agents.healthy += 1,
-            AgentStatus::Degraded => agents.degraded += 1,
-            AgentStatus::Draining => agents.draining += 1,
-            AgentStatus::Paused => agents.paused += 1,
-            AgentStatus::Offline | AgentStatus::Terminated => {}
-        }
-    }
+fn view(pool: &Pool, agents: AgentCounts) -> PoolView {
     PoolView {
         pool_name: pool.pool_name.clone(),
         region: pool.region.clone(),
@@ -103,18 +97,28 @@ fn view(pool: &Pool, standings: impl Iterator<Item = AgentStatus>) -> PoolView {
         draining: pool.draining,
         ready_shards: pool.ready_shards,
         created_at: pool.created_at,
-        agents,
+        agents: AgentCountsView {
+            healthy: agents.healthy,
+            degraded: agents.degraded,
+            draining: agents.draining,
+            paused: agents.paused,
+            offline: agents.offline,
+        },
     }
 }
 
 /// One pool with its agents counted.
-async fn response(tenant: &TenantStore<'_>, pool: &Pool) -> Result<PoolResponse, Problem> {
+async fn response(
+    tenant: &TenantStore<'_>,
+    pool: &Pool,
+    now: Timestamp,
+) -> Result<PoolResponse, Problem> {
     let agents = tenant
-        .live_agents(Some(&pool.pool_name))
+        .known_agents(Some(&pool.pool_name), now)
         .await
         .or_problem()?;
     Ok(PoolResponse {
-        pool: view(pool, agents.iter().map(|agent| agent.standing)),
+        pool: view(pool, agents.iter().map(|agent| agent.standing).collect()),
     })
 }
 

@@ -8,12 +8,12 @@ use serde::Serialize;
 use store::{DeploymentFilter, JobFilter};
 use utoipa::ToSchema;
 use web::Problem;
-use wire::{AgentStatus, Job};
+use wire::Job;
 
 /// How many of the newest jobs and deployments are shown.
 const RECENT: usize = 5;
 
-/// The state of everything at a glance. Numbers of jobs are those of the last roll-up, at most a minute old.
+/// The state of everything at a glance. Numbers of jobs and agents are those of the last roll-up, at most a minute old.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Summary {
     /// Jobs that were ever enqueued, but for those that ended before they were first counted.
@@ -42,7 +42,7 @@ pub(crate) struct Summary {
     deployments_failed: u64,
     /// Agents that are healthy.
     agents_healthy: u64,
-    /// Agents that have not been deregistered.
+    /// Agents that have not been deregistered, with those that were lost within a day.
     agents_total: u64,
     /// The newest jobs.
     recent_jobs: Vec<Job>,
@@ -65,20 +65,16 @@ pub(crate) async fn summary(
     let tenant = api.store.tenant(&caller.scope);
     let newest = JobFilter::default();
     let newest_deployments = DeploymentFilter::default();
-    let (statistics, counts, recent, agents, jobs) = futures_util::try_join!(
+    let (statistics, counts, recent, jobs) = futures_util::try_join!(
         tenant.statistics(None, now),
         tenant.deployment_counts(now),
         tenant.deployments(&newest_deployments, RECENT, None),
-        tenant.live_agents(None),
         tenant.jobs(&newest, RECENT, None),
     )
     .or_problem()?;
     let ended = statistics.totals;
     let failed = ended.failed + ended.dead_lettered;
     let open = statistics.queued + statistics.claimed + statistics.running;
-    let healthy = agents
-        .iter()
-        .filter(|agent| agent.standing == AgentStatus::Healthy);
     Ok(Json(Summary {
         total_jobs: open + ended.completed + failed + ended.cancelled,
         jobs_running: statistics.running,
@@ -92,8 +88,8 @@ pub(crate) async fn summary(
         deployments_active: counts.active,
         deployments_staging: counts.staging,
         deployments_failed: counts.failed,
-        agents_healthy: healthy.count() as u64,
-        agents_total: agents.len() as u64,
+        agents_healthy: statistics.agents.healthy,
+        agents_total: statistics.agents.total(),
         recent_jobs: jobs
             .jobs
             .iter()

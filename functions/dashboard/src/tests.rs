@@ -3,6 +3,7 @@
 use auth::{Api, Environment, Scope, Token};
 use axum::Router;
 use axum::body::Body;
+use domain::agent::{Agent, Introduction};
 use domain::job::{Holder, JobEvent};
 use embedded_dynamodb::Engine;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -262,6 +263,56 @@ async fn the_summary_counts_everything_with_a_few_reads() {
     }
     let recent = summary["recent_jobs"].as_array().unwrap();
     assert_eq!((recent.len(), &recent[0]["job_id"]), (4, &json!(newest)));
+}
+
+#[tokio::test]
+async fn the_summary_reads_no_more_for_more_agents() {
+    let world = World::new().await;
+    let tenant = world.api.store.tenant(&world.scope);
+    let (mut registered, mut units) = (0, Vec::new());
+    // The first use of a token is written down.
+    world.get("/api/dashboard/summary").await;
+    for total in [5, 200] {
+        while registered < total {
+            registered += 1;
+            let now = world.api.now();
+            let agent = Agent::register(
+                AgentId::from_digest([registered; 16]),
+                introduction(),
+                now.plus_seconds(if registered <= 2 { -30 } else { 0 }),
+            );
+            let write_id = world.api.write_id();
+            tenant.add_agent(&agent, &write_id).await.unwrap();
+            tenant
+                .sweep_agent(&agent.agent_id, now, &world.api.write_id())
+                .await
+                .unwrap();
+        }
+        tenant.roll_up(world.api.now(), &[]).await.unwrap();
+        let before = world.api.store.meter().total();
+        let summary = world.get("/api/dashboard/summary").await.json;
+        let after = world.api.store.meter().total();
+        units.push((
+            after.calls - before.calls,
+            after.read_units - before.read_units,
+        ));
+        // Two of them were not heard of for as long as a lease is.
+        assert_eq!(summary["agents_total"], total);
+        assert_eq!(summary["agents_healthy"], total - 2);
+    }
+    assert_eq!(units[0], units[1]);
+}
+
+fn introduction() -> Introduction {
+    Introduction {
+        pool_name: PoolName::default_pool(),
+        version: "0.1.0".parse().unwrap(),
+        hostname: None,
+        os: None,
+        arch: None,
+        tags: wire::Tags::new(),
+        max_concurrent_jobs: 1,
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,10 @@ impl Connector {
         };
         match fault {
             Fault::None => response(self.runner.run(operation, body).await),
+            Fault::Unseen => match Answer::unseen(operation, body) {
+                Some(nothing) => response(nothing),
+                None => response(self.runner.run(operation, body).await),
+            },
             Fault::Throttle => response(Answer::throttled()),
             Fault::DropBefore => Err(broken("before the call arrived")),
             Fault::DropAfter => {

@@ -1,5 +1,6 @@
 //! One operation of DynamoDB: JSON in, JSON out.
 
+use crate::fault::is_consistent;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,20 @@ impl Answer {
         Self::of_error(&DynoxideError::ProvisionedThroughputExceededException(
             "The level of configured provisioned throughput for the table was exceeded.".to_owned(),
         ))
+    }
+
+    /// What a read that need not be consistent answers if it sees nothing; none for any other call.
+    pub(crate) fn unseen(operation: &str, body: &[u8]) -> Option<Self> {
+        let nothing: &[u8] = match operation {
+            "GetItem" => br"{}",
+            "BatchGetItem" => br#"{"Responses":{},"UnprocessedKeys":{}}"#,
+            "Query" => br#"{"Items":[],"Count":0,"ScannedCount":0}"#,
+            _ => return None,
+        };
+        (!is_consistent(body)).then(|| Self {
+            status: 200,
+            body: nothing.to_vec(),
+        })
     }
 
     /// What is left to say when the database broke off.

@@ -31,6 +31,9 @@ pub enum Fault {
     DropBefore,
     /// The call is executed and the connection breaks before the answer arrives.
     DropAfter,
+    /// A read that need not be consistent sees nothing, as if what it asks for had just been written. Any other call is
+    /// answered.
+    Unseen,
 }
 
 type Decide = dyn Fn(&Call<'_>) -> Fault + Send + Sync;
@@ -84,6 +87,14 @@ struct Member<'a> {
     table_name: Option<Cow<'a, str>>,
 }
 
+/// Whether a read asks to see every write that was acknowledged before.
+pub(crate) fn is_consistent(body: &[u8]) -> bool {
+    let asks = |read: &Value| read["ConsistentRead"] == Value::Bool(true);
+    let read: Value = serde_json::from_slice(body).unwrap_or_default();
+    let tables = read["RequestItems"].as_object().into_iter().flatten();
+    asks(&read) || tables.map(|(_, table)| table).any(asks)
+}
+
 fn table_named_in(body: &[u8]) -> Option<Cow<'_, str>> {
     let named: Named<'_> = serde_json::from_slice(body).ok()?;
     let of_batch = || named.request_items?.into_keys().next().map(Cow::Owned);
@@ -96,7 +107,7 @@ fn table_named_in(body: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::table_named_in;
+    use super::{is_consistent, table_named_in};
 
     #[test]
     fn the_table_is_found_in_plain_batch_and_transaction_bodies() {
@@ -113,5 +124,21 @@ mod tests {
             );
         }
         assert_eq!(table_named_in(b"{}"), None);
+    }
+
+    #[test]
+    fn a_read_of_one_item_and_of_a_batch_may_ask_for_consistency() {
+        for (body, expected) in [
+            (r#"{"Key":{},"ConsistentRead":true}"#, true),
+            (r#"{"Key":{},"ConsistentRead":false}"#, false),
+            (r#"{"Key":{}}"#, false),
+            (
+                r#"{"RequestItems":{"jobs":{"Keys":[],"ConsistentRead":true}}}"#,
+                true,
+            ),
+            (r#"{"RequestItems":{"jobs":{"Keys":[]}}}"#, false),
+        ] {
+            assert_eq!(is_consistent(body.as_bytes()), expected, "{body}");
+        }
     }
 }

@@ -89,7 +89,12 @@ impl TenantScope {
         self.key(format_args!("A#LIVE"))
     }
 
-    /// Agents that were lost or deregistered.
+    /// Agents that were lost and have not been heard of since.
+    pub(crate) fn lost_agents(&self) -> String {
+        self.key(format_args!("A#LOST"))
+    }
+
+    /// Agents that deregistered.
     pub(crate) fn gone_agents(&self) -> String {
         self.key(format_args!("A#GONE"))
     }

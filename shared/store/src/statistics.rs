@@ -1,4 +1,4 @@
-//! Statistics of the last 24 hours, rolled up by `maintenance` and read with one item.
+//! Statistics of the last 24 hours, and how many agents there are, rolled up by `maintenance` and read with one item.
 //!
 //! Jobs that ended are summed up in slots of ten minutes. A slot is summed up anew from the index with every roll-up until
 //! it is closed, two minutes after its end, and then added to what is closed. Nothing is ever incremented, so a roll-up
@@ -9,10 +9,11 @@ mod item;
 
 use crate::call::{from_item, key, number, to_item};
 use crate::schema::TableKind;
-use crate::{StoreError, TenantStore};
+use crate::{AgentEntry, StoreError, TenantStore};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
+use domain::agent::AgentCounts;
 use domain::statistics::{Aggregate, Counts};
 use item::{Slot, StatisticsItem};
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct Statistics {
     pub running: u64,
     /// How long the job that waits longest has been available, in seconds; 0 if none waits.
     pub oldest_wait_seconds: f64,
+    /// Agents.
+    pub agents: AgentCounts,
     /// Jobs that ended in the last 24 hours, in steps of ten minutes.
     pub ended: Counts,
     /// Jobs that ended since the beginning.
@@ -71,9 +74,25 @@ pub struct PoolQueues {
     pub ready_shards: u32,
 }
 
-/// Jobs that have not ended, counted.
+/// What one roll-up of a tenant came to.
+#[derive(Debug)]
+pub struct RollUp {
+    /// The agents that it counted: all but those that deregistered.
+    pub agents: Vec<AgentEntry>,
+    /// The statistics of each pool.
+    pub pools: BTreeMap<PoolName, Statistics>,
+    /// The statistics of the tenant.
+    pub tenant: Statistics,
+    /// What the tenant's jobs that ended in the last 24 hours add up to.
+    pub day: Aggregate,
+    /// How many jobs have ended since the roll-up before this one. Of two at once, one counts them.
+    pub ended_since: u64,
+}
+
+/// Agents, and jobs that have not ended, counted.
 #[derive(Debug, Clone, Copy, Default)]
 struct Open {
+    agents: AgentCounts,
     queued: u64,
     claimed: u64,
     running: u64,
@@ -108,7 +127,11 @@ impl TenantStore<'_> {
     ///
     /// # Errors
     /// [`StoreError`] as every operation; what was written before stays, and the next roll-up makes good for the rest.
-    pub async fn roll_up(&self, now: Timestamp, pools: &[PoolQueues]) -> Result<(), StoreError> {
+    pub async fn roll_up(
+        &self,
+        now: Timestamp,
+        pools: &[PoolQueues],
+    ) -> Result<RollUp, StoreError> {
         let mut items = BTreeMap::new();
         let names = pools
             .iter()
@@ -128,12 +151,21 @@ impl TenantStore<'_> {
             .unwrap_or(now);
         let ended = self.ended_since(from, now).await?;
         let live = self.count_live().await?;
-        let mut all = Open::default();
+        let agents = self.known_agents(None, now).await?;
+        let mut rolled = BTreeMap::new();
+        let mut all = Open {
+            agents: agents.iter().map(|agent| agent.standing).collect(),
+            ..Open::default()
+        };
         for pool in pools {
             let name = pool.pool_name.as_str();
             let waiting = self.count_waiting(pool).await?;
             let live = live.get(name).copied().unwrap_or_default();
+            let own = agents
+                .iter()
+                .filter(|agent| agent.pool_name == pool.pool_name);
             let open = Open {
+                agents: own.map(|agent| agent.standing).collect(),
                 claimed: live.claimed,
                 running: live.running,
                 ..waiting
@@ -142,8 +174,10 @@ impl TenantStore<'_> {
             all.oldest = [all.oldest, open.oldest].into_iter().flatten().min();
             if let Some(item) = items.remove(name) {
                 let slots = ended.by_pool.get(name);
-                self.write_statistics(name, item, open, slots, ended.until)
+                let (item, _) = self
+                    .write_statistics(name, item, open, slots, ended.until)
                     .await?;
+                rolled.insert(pool.pool_name.clone(), item.statistics());
             }
         }
         // Live jobs of a pool that was deleted meanwhile still count for the tenant.
@@ -151,11 +185,19 @@ impl TenantStore<'_> {
             all.claimed += open.claimed;
             all.running += open.running;
         }
-        if let Some(item) = items.remove(ALL_POOLS) {
-            self.write_statistics(ALL_POOLS, item, all, Some(&ended.all), ended.until)
-                .await?;
-        }
-        Ok(())
+        let item = items
+            .remove(ALL_POOLS)
+            .unwrap_or_else(|| StatisticsItem::new(now));
+        let (item, ended_since) = self
+            .write_statistics(ALL_POOLS, item, all, Some(&ended.all), ended.until)
+            .await?;
+        Ok(RollUp {
+            agents,
+            pools: rolled,
+            tenant: item.statistics(),
+            day: item.day(),
+            ended_since,
+        })
     }
 
     async fn statistics_item(
@@ -182,7 +224,8 @@ impl TenantStore<'_> {
             .transpose()
     }
 
-    /// Writes a roll-up, unless another one was written since this one began: that one is as good.
+    /// Writes a roll-up, unless another one was written since this one began: that one is as good. What it is, and how many
+    /// jobs have ended since the one before, if it was written and there was one before.
     async fn write_statistics(
         &self,
         pool: &str,
@@ -190,9 +233,9 @@ impl TenantStore<'_> {
         open: Open,
         slots: Option<&Slots>,
         as_of: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(StatisticsItem, u64), StoreError> {
         const OPERATION: &str = "roll_up";
-        let seen = item.revision();
+        let (seen, ended_before) = (item.revision(), item.ended());
         let rolled = item.roll(open, slots.unwrap_or(&Slots::new()), as_of);
         let mut attributes = to_item(OPERATION, &rolled)?;
         attributes.extend(key(self.scope.statistics(pool), STATISTICS));
@@ -211,12 +254,15 @@ impl TenantStore<'_> {
             Ok(answer) => {
                 self.store
                     .count_write(OPERATION, answer.consumed_capacity());
-                Ok(())
+                // The first one finds what ended within a day before it.
+                let ended = if seen == 0 { 0 } else { rolled.ended() };
+                // A job that is run again counts no more as ended.
+                Ok((rolled, ended.saturating_sub(ended_before)))
             }
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => {
                     self.store.meter.lost_race(OPERATION);
-                    Ok(())
+                    Ok((rolled, 0))
                 }
                 Some(_) | None => Err(StoreError::from_sdk(OPERATION, &error)),
             },

@@ -115,7 +115,7 @@ pub(crate) async fn create_pool(
             ));
         }
     };
-    Ok((status, Json(response(&tenant, &pool).await?)))
+    Ok((status, Json(response(&tenant, &pool, now).await?)))
 }
 
 fn same_settings(there: &Pool, new: &Pool) -> bool {

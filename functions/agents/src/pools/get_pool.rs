@@ -23,5 +23,5 @@ pub(crate) async fn get_pool(
     let tenant = api.store.tenant(&caller.scope);
     let pool = tenant.pool(&name).await.or_problem()?;
     let pool = pool.ok_or_else(|| Problem::not_found("pool"))?;
-    Ok(Json(response(&tenant, &pool).await?))
+    Ok(Json(response(&tenant, &pool, api.now()).await?))
 }

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::pool::{Load, scaling};
 use serde::Serialize;
-use store::LiveAgent;
+use store::AgentEntry;
 use utoipa::ToSchema;
 use web::{ApiPath, Problem};
 use wire::{AgentStatus, PoolName, Timestamp};
@@ -77,6 +77,6 @@ pub(crate) async fn get_scaling(
     }))
 }
 
-fn takes_work(agent: &LiveAgent) -> bool {
+fn takes_work(agent: &AgentEntry) -> bool {
     matches!(agent.standing, AgentStatus::Healthy | AgentStatus::Degraded)
 }

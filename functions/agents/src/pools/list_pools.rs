@@ -45,14 +45,14 @@ pub(crate) async fn list_pools(
         .pools(after.as_ref(), list.limit)
         .await
         .or_problem()?;
-    let agents = tenant.live_agents(None).await.or_problem()?;
+    let agents = tenant.known_agents(None, api.now()).await.or_problem()?;
     let end = pools.last().filter(|_| pools.len() >= list.limit as usize);
     let next_cursor = list.next_cursor(caller.tenant(), end.map(|pool| &pool.pool_name));
     let view = |pool: &Pool| {
         let own = agents
             .iter()
             .filter(|agent| agent.pool_name == pool.pool_name);
-        view(pool, own.map(|agent| agent.standing))
+        view(pool, own.map(|agent| agent.standing).collect())
     };
     Ok(Json(PoolList {
         pools: pools.iter().map(view).collect(),

@@ -83,7 +83,7 @@ pub(crate) async fn update_pool(
 ) -> Result<Json<PoolResponse>, Problem> {
     let tenant = api.store.tenant(&caller.scope);
     let pool = change(&api, &tenant, &name, |seen| updated(seen, &request)).await?;
-    Ok(Json(response(&tenant, &pool).await?))
+    Ok(Json(response(&tenant, &pool, api.now()).await?))
 }
 
 fn updated(seen: &Pool, request: &UpdatePoolRequest) -> Result<Pool, Problem> {
@@ -151,7 +151,7 @@ pub(crate) async fn scale_pool(
         })
     };
     let pool = change(&api, &tenant, &name, scale).await?;
-    Ok(Json(response(&tenant, &pool).await?))
+    Ok(Json(response(&tenant, &pool, now).await?))
 }
 
 /// Empty a pool: its agents finish what they have and are given nothing more.
@@ -177,5 +177,5 @@ pub(crate) async fn drain_pool(
         })
     };
     let pool = change(&api, &tenant, &name, drain).await?;
-    Ok(Json(response(&tenant, &pool).await?))
+    Ok(Json(response(&tenant, &pool, api.now()).await?))
 }

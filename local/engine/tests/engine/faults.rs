@@ -3,9 +3,10 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use embedded_dynamodb::{Engine, Fault};
 
-use crate::{attempt_of, create_table, item, put};
+use crate::{attempt_of, create_table, item, key, put};
 
 async fn engine() -> Engine {
     let engine = Engine::memory().unwrap();
@@ -68,6 +69,41 @@ async fn a_call_whose_answer_is_dropped_has_its_effect() {
         .unwrap();
     assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
     assert_eq!(count(&engine).await, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_need_not_be_consistent_may_not_see_what_is_there() {
+    let engine = engine().await;
+    let client = engine.client_with(|_| Fault::Unseen);
+    put(&client, "job-1").await;
+    let get = client
+        .get_item()
+        .table_name("jobs")
+        .set_key(Some(key("job-1")));
+    let seen = get.clone().send().await.unwrap();
+    assert_eq!(seen.item, None);
+    let seen = get.consistent_read(true).send().await.unwrap();
+    assert!(seen.item.is_some());
+    let query = client
+        .query()
+        .table_name("jobs")
+        .key_condition_expression("pk = :key")
+        .expression_attribute_values(":key", key("job-1")["pk"].clone());
+    let seen = query.clone().send().await.unwrap();
+    assert_eq!((seen.count, seen.items().len()), (0, 0));
+    assert_eq!(query.consistent_read(true).send().await.unwrap().count, 1);
+    let keys = KeysAndAttributes::builder().keys(key("job-1"));
+    let batch = async |keys: KeysAndAttributes| {
+        let batch = client.batch_get_item().request_items("jobs", keys);
+        let seen = batch.send().await.unwrap();
+        assert!(seen.unprocessed_keys.unwrap_or_default().is_empty());
+        seen.responses
+            .unwrap()
+            .remove("jobs")
+            .map_or(0, |seen| seen.len())
+    };
+    assert_eq!(batch(keys.clone().build().unwrap()).await, 0);
+    assert_eq!(batch(keys.consistent_read(true).build().unwrap()).await, 1);
 }
 
 #[tokio::test]

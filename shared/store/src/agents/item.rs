@@ -9,9 +9,6 @@ use domain::agent::{Agent, Metrics, Session};
 use serde::{Deserialize, Serialize};
 use wire::{AgentId, Directive, PoolName, ShortText, Tags};
 
-/// For how long an agent that is gone is kept, in seconds: a day.
-const KEPT_SECONDS: i64 = 24 * 3600;
-
 /// An agent's item.
 #[derive(Debug, Serialize, Deserialize)]
 struct AgentItem {
@@ -69,9 +66,7 @@ pub(super) fn write(scope: &TenantScope, agent: &Agent) -> Result<Item, StoreErr
         Session::Ended { at } => (None, Some(at)),
     };
     let id = agent.agent_id.as_str();
-    let expires = agent
-        .gone_at()
-        .map(|at| at.plus_seconds(KEPT_SECONDS).as_millis() / 1000);
+    let expires = agent.kept_until().map(|until| until.as_millis() / 1000);
     let item = AgentItem {
         agent_id: agent.agent_id.clone(),
         pool: agent.pool_name.clone(),
@@ -99,10 +94,10 @@ pub(super) fn write(scope: &TenantScope, agent: &Agent) -> Result<Item, StoreErr
         dsk: agent
             .look_at
             .map(|at| deadline_sort(at, scope.tenant(), id)),
-        lpk: if agent.gone_at().is_none() {
-            scope.live_agents()
-        } else {
-            scope.gone_agents()
+        lpk: match agent.session {
+            Session::Live => scope.live_agents(),
+            Session::Lost { .. } => scope.lost_agents(),
+            Session::Ended { .. } => scope.gone_agents(),
         },
         lsk: format!("{}#{id}", millis(agent.registered_at)),
         expires_at_seconds: expires,

@@ -2,13 +2,14 @@
 
 use super::{AGENT, item};
 use crate::call::{Item, key, string};
-use crate::schema::TableKind;
+use crate::schema::{TTL, TableKind};
 use crate::{StoreError, TenantStore};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
 use domain::agent::Agent;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wire::{AgentId, AgentStatus, Directive, PoolName};
 
 const OPERATION: &str = "list_agents";
@@ -19,7 +20,7 @@ const MAX_EXAMINED: usize = 1_000;
 /// How many keys one read asks for.
 const CHUNK: usize = 100;
 
-/// How many pages of the index a count reads, about 5,000 agents each.
+/// How many pages of a partition of the index a count reads, about 5,000 agents each.
 const MAX_COUNT_PAGES: usize = 10;
 
 /// Which agents to list.
@@ -31,7 +32,7 @@ pub struct AgentFilter {
     pub statuses: Vec<AgentStatus>,
 }
 
-/// Where a page ended.
+/// Where a page ended: whether among the agents that are gone, and the sort key of the last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentPosition {
     gone: bool,
@@ -47,16 +48,17 @@ pub struct AgentPage {
     pub next: Option<AgentPosition>,
 }
 
-/// What an index tells of an agent that has a session.
+/// What an index tells of an agent that has not deregistered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveAgent {
+pub struct AgentEntry {
     /// Its id.
     pub agent_id: AgentId,
     /// Its pool.
     pub pool_name: PoolName,
     /// How many jobs it runs at a time.
     pub max_concurrent_jobs: u32,
-    /// What it is fit for, as far as the last heartbeat told.
+    /// What it is fit for: `OFFLINE` if it was declared lost, else as its last heartbeat told. One whose lease has run out
+    /// stands as it stood until a sweep declares it lost, some seconds later.
     pub standing: AgentStatus,
 }
 
@@ -112,58 +114,112 @@ impl TenantStore<'_> {
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
-    pub async fn live_agents(&self, pool: Option<&PoolName>) -> Result<Vec<LiveAgent>, StoreError> {
+    pub async fn live_agents(
+        &self,
+        pool: Option<&PoolName>,
+    ) -> Result<Vec<AgentEntry>, StoreError> {
         let mut agents = Vec::new();
+        self.each_agent(self.scope.live_agents(), |item| agents.extend(entry(item)))
+            .await?;
+        agents.retain(|agent| pool.is_none_or(|pool| *pool == agent.pool_name));
+        Ok(agents)
+    }
+
+    /// All agents that have not deregistered: those that have a session, and those that were lost within a day. From an
+    /// index alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn known_agents(
+        &self,
+        pool: Option<&PoolName>,
+        now: Timestamp,
+    ) -> Result<Vec<AgentEntry>, StoreError> {
+        let mut agents = self.live_agents(pool).await?;
+        let mut lost = Vec::new();
+        self.each_agent(self.scope.lost_agents(), |item| {
+            lost.extend(entry(item).filter(|_| is_kept(item, now)));
+        })
+        .await?;
+        lost.retain(|agent| pool.is_none_or(|pool| *pool == agent.pool_name));
+        // One that was lost between the two reads is in both.
+        let lost_ids: HashSet<_> = lost.iter().map(|agent| &agent.agent_id).collect();
+        agents.retain(|agent| !lost_ids.contains(&agent.agent_id));
+        agents.extend(lost.into_iter().map(|agent| AgentEntry {
+            standing: AgentStatus::Offline,
+            ..agent
+        }));
+        Ok(agents)
+    }
+
+    /// Calls for each entry of a partition of the index, up to a limit.
+    async fn each_agent(
+        &self,
+        partition: String,
+        mut entry: impl FnMut(&Item),
+    ) -> Result<(), StoreError> {
         let mut start = None;
         for _ in 0..MAX_COUNT_PAGES {
             let answer = self
-                .store
-                .client
-                .query()
-                .table_name(self.store.tables.name(TableKind::Agents))
-                .index_name("list")
+                .list_query()
                 .key_condition_expression("lpk = :partition")
-                .expression_attribute_values(":partition", string(self.scope.live_agents()))
+                .expression_attribute_values(":partition", string(partition.clone()))
                 .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await
                 .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
             self.store.count_read(OPERATION, answer.consumed_capacity());
-            agents.extend(answer.items().iter().filter_map(live_agent));
+            answer.items().iter().for_each(&mut entry);
             start = answer.last_evaluated_key;
             if start.is_none() {
                 break;
             }
         }
-        agents.retain(|agent| pool.is_none_or(|pool| *pool == agent.pool_name));
-        Ok(agents)
+        Ok(())
     }
 
+    /// The sort keys of the next agents. Those that are gone stand in two partitions and are listed as if it were one.
     async fn agent_sorts(&self, position: &AgentPosition) -> Result<Vec<String>, StoreError> {
-        let partition = if position.gone {
-            self.scope.gone_agents()
-        } else {
-            self.scope.live_agents()
+        // Positions come back from callers, who may have made them up.
+        let after = position
+            .sort
+            .as_deref()
+            .filter(|sort| id_of(sort).is_some());
+        if !position.gone {
+            return self.partition_sorts(self.scope.live_agents(), after).await;
+        }
+        // Lost ones are read first: one that deregisters meanwhile is then found twice rather than not at all.
+        let mut sorts = self
+            .partition_sorts(self.scope.lost_agents(), after)
+            .await?;
+        let deregistered = self.partition_sorts(self.scope.gone_agents(), after);
+        sorts.extend(deregistered.await?);
+        sorts.sort_unstable_by(|left, right| right.cmp(left));
+        sorts.dedup();
+        sorts.truncate(CHUNK);
+        Ok(sorts)
+    }
+
+    /// The next sort keys of one partition of the index, newest first.
+    async fn partition_sorts(
+        &self,
+        partition: String,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let condition = match after {
+            None => "lpk = :partition",
+            Some(_) => "lpk = :partition AND lsk < :after",
         };
-        let start = position.sort.as_ref().and_then(|sort| {
-            let mut start = key(self.scope.agent(&id_of(sort)?), AGENT);
-            start.insert("lpk".to_owned(), string(partition.clone()));
-            start.insert("lsk".to_owned(), string(sort.clone()));
-            Some(start)
-        });
-        let answer = self
-            .store
-            .client
-            .query()
-            .table_name(self.store.tables.name(TableKind::Agents))
-            .index_name("list")
-            .key_condition_expression("lpk = :partition")
+        let mut query = self
+            .list_query()
+            .key_condition_expression(condition)
             .expression_attribute_values(":partition", string(partition))
             .scan_index_forward(false)
-            .limit(i32::try_from(CHUNK).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .limit(i32::try_from(CHUNK).unwrap_or(i32::MAX));
+        if let Some(sort) = after {
+            query = query.expression_attribute_values(":after", string(sort));
+        }
+        let answer = query
             .send()
             .await
             .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
@@ -172,6 +228,15 @@ impl TenantStore<'_> {
         Ok(items
             .filter_map(|mut item| item.remove("lsk")?.as_s().ok().cloned())
             .collect())
+    }
+
+    fn list_query(&self) -> QueryFluentBuilder {
+        self.store
+            .client
+            .query()
+            .table_name(self.store.tables.name(TableKind::Agents))
+            .index_name("list")
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
     }
 
     async fn agents_by_sorts(
@@ -192,21 +257,30 @@ impl TenantStore<'_> {
 }
 
 fn matches(filter: &AgentFilter, agent: &Agent, now: Timestamp) -> bool {
-    filter
-        .pool
-        .as_ref()
-        .is_none_or(|pool| *pool == agent.pool_name)
+    agent.kept_until().is_none_or(|until| now < until)
+        && filter
+            .pool
+            .as_ref()
+            .is_none_or(|pool| *pool == agent.pool_name)
         && (filter.statuses.is_empty() || filter.statuses.contains(&agent.status(now)))
 }
 
-fn live_agent(item: &Item) -> Option<LiveAgent> {
+/// Whether the time to keep an agent that is gone has not passed; DynamoDB deletes it later than that.
+fn is_kept(item: &Item, now: Timestamp) -> bool {
+    let until = item
+        .get(TTL)
+        .and_then(|until| until.as_n().ok()?.parse::<i64>().ok());
+    until.is_none_or(|until| now.as_millis() / 1000 < until)
+}
+
+fn entry(item: &Item) -> Option<AgentEntry> {
     let text = |name: &str| item.get(name)?.as_s().ok();
     let directive: Directive = text("directive")?.parse().ok()?;
     let degraded = item
         .get("degraded")
         .and_then(|value| value.as_bool().ok())
         .copied();
-    Some(LiveAgent {
+    Some(AgentEntry {
         agent_id: id_of(text("lsk")?)?,
         pool_name: PoolName::parse(text("pool")?).ok()?,
         max_concurrent_jobs: item.get("max_jobs")?.as_n().ok()?.parse().ok()?,

@@ -1,8 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 use super::*;
 use crate::testing::{NOW, random, stores, tenant};
-use domain::agent::{Introduction, Metrics};
-use wire::{AgentStatus, Tags};
+use domain::agent::{AgentCounts, Introduction, Metrics};
+use wire::{AgentStatus, Directive, Tags};
 
 fn agent(number: u8, at: Timestamp) -> Agent {
     let introduction = Introduction {
@@ -237,5 +237,180 @@ async fn a_loss_that_nobody_followed_up_is_followed_up_however_late() {
             tenant.agent(id).await.unwrap().unwrap().accepts_work(now),
             "{engine}"
         );
+    }
+}
+
+/// All agents of a list, read in pages.
+async fn listed(
+    tenant: &TenantStore<'_>,
+    filter: &AgentFilter,
+    limit: usize,
+    now: Timestamp,
+) -> Vec<AgentId> {
+    let mut listed = Vec::new();
+    let mut position = None;
+    loop {
+        let page = tenant
+            .agents(filter, limit, position.as_ref(), now)
+            .await
+            .unwrap();
+        assert!(page.agents.len() <= limit);
+        listed.extend(page.agents.into_iter().map(|agent| agent.agent_id));
+        position = page.next;
+        if position.is_none() {
+            return listed;
+        }
+    }
+}
+
+#[tokio::test]
+async fn lost_and_deregistered_agents_are_listed_as_one() {
+    let scope = tenant("acme");
+    let lost_at = NOW.plus_seconds(60);
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let (mut gone, mut lost) = (Vec::new(), Vec::new());
+        // More of either kind than one read of the index gives.
+        for number in 0..240_u8 {
+            let at = NOW.plus_millis(i64::from(number));
+            let agent = agent(number, at);
+            let id = agent.agent_id.clone();
+            tenant.add_agent(&agent, &write_id()).await.unwrap();
+            if number % 2 == 0 {
+                let swept = tenant.sweep_agent(&id, lost_at, &write_id()).await;
+                assert!(matches!(swept.unwrap(), SweptAgent::Reclaim { .. }));
+                lost.insert(0, id.clone());
+            } else {
+                let left = Event::Deregister;
+                tenant
+                    .change_agent("deregister", &id, &left, lost_at, &write_id())
+                    .await
+                    .unwrap();
+            }
+            gone.insert(0, id);
+        }
+        let live = agent(250, lost_at);
+        tenant.add_agent(&live, &write_id()).await.unwrap();
+        let mut all = gone.clone();
+        all.insert(0, live.agent_id.clone());
+        let offline = AgentFilter {
+            statuses: vec![AgentStatus::Offline],
+            ..AgentFilter::default()
+        };
+        let everything = AgentFilter::default();
+        for limit in [7, 100] {
+            assert_eq!(
+                listed(&tenant, &everything, limit, lost_at).await,
+                all,
+                "{engine}"
+            );
+            assert_eq!(
+                listed(&tenant, &offline, limit, lost_at).await,
+                lost,
+                "{engine}"
+            );
+        }
+        // A day later those that are gone are forgotten, whether the database has deleted them or not.
+        let later = lost_at.plus_seconds(24 * 3600);
+        assert_eq!(
+            listed(&tenant, &everything, 100, later).await,
+            vec![live.agent_id.clone()],
+            "{engine}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn agents_are_counted_by_what_they_are_fit_for_until_they_deregister() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let late = NOW.plus_seconds(20);
+        for number in 0..7 {
+            tenant
+                .add_agent(&agent(number, late), &write_id())
+                .await
+                .unwrap();
+        }
+        let busy = Event::Heartbeat(Metrics {
+            cpu_percent: 99.0,
+            memory_percent: 1.0,
+            disk_percent: 1.0,
+            uptime_seconds: 1,
+        });
+        for (number, event) in [
+            (1, busy),
+            (2, Event::SetDirective(Directive::Drain)),
+            (3, Event::SetDirective(Directive::Pause)),
+            (4, Event::Deregister),
+        ] {
+            let id = AgentId::from_digest([number; 16]);
+            tenant
+                .change_agent("change", &id, &event, late, &write_id())
+                .await
+                .unwrap();
+        }
+        let counts = async |now: Timestamp| {
+            let known = tenant.known_agents(None, now).await.unwrap();
+            known
+                .into_iter()
+                .map(|agent| agent.standing)
+                .collect::<AgentCounts>()
+        };
+        let mut expected = AgentCounts {
+            healthy: 3,
+            degraded: 1,
+            draining: 1,
+            paused: 1,
+            offline: 0,
+        };
+        let now = late.plus_seconds(30);
+        assert_eq!(counts(now).await, expected, "{engine}: nobody has swept");
+        for number in [2, 5, 6] {
+            let id = AgentId::from_digest([number; 16]);
+            tenant.sweep_agent(&id, now, &write_id()).await.unwrap();
+        }
+        (expected.healthy, expected.draining, expected.offline) = (1, 0, 3);
+        assert_eq!(counts(now).await, expected, "{engine}");
+        assert_eq!(tenant.live_agents(None).await.unwrap().len(), 3, "{engine}");
+        // One comes back, the other leaves for good.
+        let (back, left) = (AgentId::from_digest([5; 16]), AgentId::from_digest([6; 16]));
+        for (id, event) in [(back, heartbeat()), (left, Event::Deregister)] {
+            tenant
+                .change_agent("change", &id, &event, now, &write_id())
+                .await
+                .unwrap();
+        }
+        (expected.healthy, expected.offline) = (2, 1);
+        assert_eq!(counts(now).await, expected, "{engine}");
+        assert_eq!(expected.total(), 5);
+        let elsewhere = "other".parse().unwrap();
+        let known = tenant.known_agents(Some(&elsewhere), now).await.unwrap();
+        assert_eq!(known, [], "{engine}");
+        expected.offline = 0;
+        let later = now.plus_seconds(24 * 3600);
+        assert_eq!(counts(later).await, expected, "{engine}: kept for a day");
+    }
+}
+
+#[tokio::test]
+async fn what_may_come_to_no_write_is_decided_on_the_agent_as_it_is() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let agent = agent(1, NOW);
+        tenant.add_agent(&agent, &write_id()).await.unwrap();
+        let asked = Event::SetDirective(Directive::Run);
+        let outcome = tenant
+            .change_agent("direct", &agent.agent_id, &asked, NOW, &write_id())
+            .await
+            .unwrap();
+        assert!(
+            matches!(outcome, AgentOutcome::AlreadyDone(_)),
+            "{engine}: {outcome:?}"
+        );
+        // An eventually consistent read is half a unit, and may show a directive that was taken back since.
+        let read = store.meter().snapshot()["get_agent"].read_units;
+        assert!((read - 1.0).abs() < f64::EPSILON, "{engine}: {read}");
     }
 }

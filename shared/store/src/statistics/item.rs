@@ -2,6 +2,7 @@
 
 use super::{Open, SLOT_MS, Slots, Statistics, WINDOW_MS, closable, in_window, slot_of};
 use domain::Timestamp;
+use domain::agent::AgentCounts;
 use domain::statistics::{Aggregate, Counts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub(super) struct StatisticsItem {
     running: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     oldest_ms: Option<i64>,
+    #[serde(default)]
+    agents: AgentCountsItem,
     /// Closed slots of the last 24 hours that are not empty, oldest first.
     closed: Vec<Slot>,
     /// What ended since the last closed slot.
@@ -24,6 +27,39 @@ pub(super) struct StatisticsItem {
     /// Everything that ended in closed slots since the beginning.
     totals: SlotCounts,
     revision: u64,
+}
+
+/// Agents; none in an item that was written before they were counted.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct AgentCountsItem {
+    healthy: u64,
+    degraded: u64,
+    draining: u64,
+    paused: u64,
+    offline: u64,
+}
+
+impl AgentCountsItem {
+    fn of(agents: AgentCounts) -> Self {
+        Self {
+            healthy: agents.healthy,
+            degraded: agents.degraded,
+            draining: agents.draining,
+            paused: agents.paused,
+            offline: agents.offline,
+        }
+    }
+
+    fn counts(self) -> AgentCounts {
+        AgentCounts {
+            healthy: self.healthy,
+            degraded: self.degraded,
+            draining: self.draining,
+            paused: self.paused,
+            offline: self.offline,
+        }
+    }
 }
 
 /// Completed, failed, dead-lettered, cancelled.
@@ -105,6 +141,7 @@ impl StatisticsItem {
             claimed: 0,
             running: 0,
             oldest_ms: None,
+            agents: AgentCountsItem::default(),
             closed: Vec::new(),
             open: Vec::new(),
             totals: (0, 0, 0, 0),
@@ -143,6 +180,7 @@ impl StatisticsItem {
             claimed: open.claimed,
             running: open.running,
             oldest_ms: open.oldest.map(Timestamp::as_millis),
+            agents: AgentCountsItem::of(open.agents),
             open: still_open,
             totals: slot_counts(totals),
             revision: self.revision + 1,
@@ -150,28 +188,47 @@ impl StatisticsItem {
         }
     }
 
-    pub(super) fn statistics(&self) -> Statistics {
-        const DAY_MS: i64 = 24 * 3600 * 1000;
-        let as_of = Timestamp::from_millis(self.as_of_ms);
-        let midnight = self.as_of_ms.div_euclid(DAY_MS) * DAY_MS;
-        let mut day = Aggregate::default();
-        let mut failed_today = 0;
+    /// How many jobs have ended since the beginning.
+    pub(super) fn ended(&self) -> u64 {
+        self.totals().total()
+    }
+
+    fn totals(&self) -> Counts {
         let mut totals = counts(self.totals);
         for slot in &self.open {
             totals.add(counts(slot.counts));
         }
-        for slot in self
-            .closed
+        totals
+    }
+
+    /// What ended in the last 24 hours, by slot.
+    fn slots_of_the_day(&self) -> impl Iterator<Item = &Slot> {
+        let as_of = Timestamp::from_millis(self.as_of_ms);
+        self.closed
             .iter()
             .chain(&self.open)
-            .filter(|slot| in_window(slot, as_of))
-        {
-            let aggregate = slot.aggregate();
-            if slot.start_ms >= midnight {
-                failed_today += aggregate.counts.failed + aggregate.counts.dead_lettered;
-            }
-            day.add(&aggregate);
+            .filter(move |slot| in_window(slot, as_of))
+    }
+
+    /// What ended in the last 24 hours, added up.
+    pub(super) fn day(&self) -> Aggregate {
+        let mut day = Aggregate::default();
+        for slot in self.slots_of_the_day() {
+            day.add(&slot.aggregate());
         }
+        day
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        const DAY_MS: i64 = 24 * 3600 * 1000;
+        let as_of = Timestamp::from_millis(self.as_of_ms);
+        let midnight = self.as_of_ms.div_euclid(DAY_MS) * DAY_MS;
+        let day = self.day();
+        let today = self
+            .slots_of_the_day()
+            .filter(|slot| slot.start_ms >= midnight)
+            .map(|slot| counts(slot.counts));
+        let failed_today = today.map(|today| today.failed + today.dead_lettered).sum();
         let oldest = self.oldest_ms.map_or(0, |oldest| {
             as_of.millis_since(Timestamp::from_millis(oldest))
         });
@@ -181,8 +238,9 @@ impl StatisticsItem {
             claimed: self.claimed,
             running: self.running,
             oldest_wait_seconds: oldest as f64 / 1000.0,
+            agents: self.agents.counts(),
             ended: day.counts,
-            totals,
+            totals: self.totals(),
             failed_today,
             avg_wait_seconds: day.avg_wait_seconds(),
             p95_wait_seconds: day.p95_wait_seconds(),

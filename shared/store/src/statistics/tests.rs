@@ -2,8 +2,9 @@
 use super::*;
 use crate::testing::{NOW, random, stores, tenant};
 use crate::{ClaimOrder, ClaimWish, NewJob, Store, TenantScope, WriteId};
+use domain::agent::{Agent, Event, Introduction};
 use domain::job::{Holder, Job, JobEvent, JobSpec};
-use wire::{AgentId, JobId, Priority};
+use wire::{AgentId, Directive, JobId, Priority};
 
 fn pool(name: &str) -> PoolName {
     name.parse().unwrap()
@@ -102,6 +103,7 @@ async fn roll_ups_equal_a_recount_whenever_they_run() {
     for (engine, store) in stores().await {
         let tenant = store.tenant(&scope);
         let mut expected = (Counts::default(), Counts::default());
+        let mut ended_since = 0;
         tenant.roll_up(NOW, &queues()).await.unwrap();
         // Jobs end over two hours; roll-ups run now and then, at times twice at once.
         for step in 0..24_i64 {
@@ -126,12 +128,11 @@ async fn roll_ups_equal_a_recount_whenever_they_run() {
                     tenant.roll_up(now, &queues),
                 );
                 let (first, second) = Box::pin(both).await;
-                first.unwrap();
-                second.unwrap();
+                ended_since += first.unwrap().ended_since + second.unwrap().ended_since;
             }
         }
         let end = NOW.plus_seconds(24 * 300);
-        tenant.roll_up(end, &queues()).await.unwrap();
+        let last = tenant.roll_up(end, &queues()).await.unwrap();
         let left = tenant.statistics(Some(&pool("left")), end).await.unwrap();
         let right = tenant.statistics(Some(&pool("right")), end).await.unwrap();
         let all = tenant.statistics(None, end).await.unwrap();
@@ -140,6 +141,10 @@ async fn roll_ups_equal_a_recount_whenever_they_run() {
         let mut sum = expected.0;
         sum.add(expected.1);
         assert_eq!((all.ended, all.totals), (sum, sum), "{engine}");
+        // What a roll-up gives is what it wrote; what ended in between, each job once.
+        assert_eq!((&last.tenant, last.day.counts), (&all, sum), "{engine}");
+        assert_eq!(last.pools[&pool("left")], left, "{engine}");
+        assert_eq!(ended_since + last.ended_since, sum.total(), "{engine}");
         assert!((all.avg_execution_seconds - 3.0).abs() < 0.001, "{engine}");
         assert!((all.avg_wait_seconds - 2.0).abs() < 0.001, "{engine}");
         assert!((2.0..2.4).contains(&all.p95_wait_seconds), "{engine}");
@@ -260,5 +265,80 @@ async fn a_pool_has_open_jobs_wherever_they_wait() {
             tenant.has_open_jobs(&pool("left")).await.unwrap(),
             "{engine}: claimed"
         );
+    }
+}
+
+#[tokio::test]
+async fn agents_are_counted_as_a_recount_would_by_every_roll_up() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        let write_id = || WriteId::new(random());
+        for number in 0..12_u8 {
+            let introduction = Introduction {
+                // Nobody made the third pool, or somebody has deleted it.
+                pool_name: pool(["left", "right", "gone"][usize::from(number % 3)]),
+                version: "1.0.0".parse().unwrap(),
+                hostname: None,
+                os: None,
+                arch: None,
+                tags: wire::Tags::default(),
+                max_concurrent_jobs: 1,
+            };
+            let id = AgentId::from_digest([number; 16]);
+            let agent = Agent::register(id.clone(), introduction, NOW);
+            tenant.add_agent(&agent, &write_id()).await.unwrap();
+            let change = match number % 4 {
+                1 => Event::SetDirective(Directive::Drain),
+                2 => Event::SetDirective(Directive::Pause),
+                3 => Event::Deregister,
+                _ => continue,
+            };
+            tenant
+                .change_agent("change", &id, &change, NOW, &write_id())
+                .await
+                .unwrap();
+        }
+        // Nobody hears of them any more, and they are found to be lost one after the other.
+        for step in 0..12_u8 {
+            let now = NOW.plus_seconds(30 + i64::from(step));
+            let id = AgentId::from_digest([step; 16]);
+            tenant.sweep_agent(&id, now, &write_id()).await.unwrap();
+            let rolled = tenant.roll_up(now, &queues()).await.unwrap();
+            assert_eq!(rolled.agents.len(), 9, "{engine}");
+            for name in [None, Some(pool("left")), Some(pool("right"))] {
+                let known = tenant.known_agents(name.as_ref(), now).await.unwrap();
+                let expected = known.iter().map(|agent| agent.standing).collect();
+                let statistics = tenant.statistics(name.as_ref(), now).await.unwrap();
+                assert_eq!(statistics.agents, expected, "{engine}: {name:?}");
+            }
+        }
+        let all = tenant.statistics(None, NOW).await.unwrap().agents;
+        assert_eq!((all.offline, all.total()), (9, 9), "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_roll_up_from_before_agents_were_counted_is_read_and_goes_on() {
+    let scope = tenant("acme");
+    for (engine, store) in stores().await {
+        let tenant = store.tenant(&scope);
+        end_one(&store, &scope, "left", 0, NOW).await;
+        tenant.roll_up(NOW, &queues()).await.unwrap();
+        store
+            .client
+            .update_item()
+            .table_name(store.tables.name(TableKind::Jobs))
+            .set_key(Some(key(scope.statistics(ALL_POOLS), STATISTICS)))
+            .update_expression("REMOVE agents")
+            .send()
+            .await
+            .unwrap();
+        let old = tenant.statistics(None, NOW).await.unwrap();
+        assert_eq!(old.agents, AgentCounts::default(), "{engine}");
+        assert_eq!(old.ended.completed, 1, "{engine}");
+        tenant.roll_up(NOW, &queues()).await.unwrap();
+        let new = tenant.statistics(None, NOW).await.unwrap();
+        assert_eq!(new, old, "{engine}");
     }
 }
