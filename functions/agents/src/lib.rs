@@ -23,7 +23,7 @@ pub fn routes(api: Api) -> Routes {
     let write = Access::people(Scope::AgentsWrite);
     let own = Scope::AgentsHeartbeat;
     let routes = Routes::new(api)
-        .route(
+        .route_for_known_agents(
             Access::agent_key(Scope::AgentsRegister),
             routes!(register_agent::register_agent),
         )
@@ -38,7 +38,7 @@ pub fn routes(api: Api) -> Routes {
             read.or_own_agent(own),
             routes!(get_agent_config::get_agent_config),
         )
-        .route(
+        .route_for_known_agents(
             Access::own_agent(own),
             routes!(send_heartbeat::send_heartbeat),
         )

@@ -32,10 +32,6 @@ pub(crate) async fn register_agent(
     }
     let now = api.now();
     let tenant = api.store.tenant(&key.scope);
-    tenant
-        .ensure_pool(&key.pool, now, &api.write_id())
-        .await
-        .or_problem()?;
     let agent_id = AgentId::new(now, api.entropy.bytes());
     let introduction = Introduction {
         pool_name: request.pool_name,
@@ -49,13 +45,17 @@ pub(crate) async fn register_agent(
     let agent = Agent::register(agent_id, introduction, now);
     let token = Token::issue_session(api.environment, &key.key_id, &api.entropy);
     let expires_at = now.plus_seconds(SESSION_SECONDS);
+    let session = token.presented.session();
+    let registered = tenant
+        .register_agent(&agent, &session, expires_at, &api.write_id())
+        .await
+        .or_problem()?;
+    if !registered {
+        return Err(Problem::unauthenticated());
+    }
+    // After what proves the key. If this is as far as it gets, the agent's first claim creates the pool.
     tenant
-        .register_agent(
-            &agent,
-            &token.presented.session(),
-            expires_at,
-            &api.write_id(),
-        )
+        .ensure_pool(&key.pool, now, &api.write_id())
         .await
         .or_problem()?;
     let response = RegisterResponse {

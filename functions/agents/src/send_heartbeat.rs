@@ -2,14 +2,14 @@
 
 use crate::register_agent::seconds;
 use crate::view::changed;
-use auth::{AgentCaller, Api, OrProblem};
+use auth::{Api, KnownAgent, OrProblem};
 use axum::Json;
 use axum::extract::State;
 use domain::agent::{Event, Metrics};
 use domain::job::Job;
 use domain::timing::{HEARTBEAT_INTERVAL_SECONDS, SESSION_SECONDS};
 use std::collections::HashMap;
-use store::TenantStore;
+use store::{AgentOutcome, TenantStore};
 use web::{ApiJson, ApiPath, Problem};
 use wire::{AgentId, HeartbeatRequest, HeartbeatResponse, HeldJob, JobId, Timestamp};
 
@@ -27,7 +27,7 @@ use wire::{AgentId, HeartbeatRequest, HeartbeatResponse, HeldJob, JobId, Timesta
 )]
 pub(crate) async fn send_heartbeat(
     State(api): State<Api>,
-    caller: AgentCaller,
+    caller: KnownAgent,
     ApiPath(agent_id): ApiPath<AgentId>,
     ApiJson(request): ApiJson<HeartbeatRequest>,
 ) -> Result<Json<HeartbeatResponse>, Problem> {
@@ -38,11 +38,16 @@ pub(crate) async fn send_heartbeat(
         disk_percent: request.disk_percent,
         uptime_seconds: request.uptime_seconds,
     });
-    let tenant = api.store.tenant(&caller.scope);
+    let scope = caller.scope().clone();
+    let tenant = api.store.tenant(&scope);
     let outcome = tenant
         .change_agent("heartbeat", &agent_id, &event, now, &api.write_id())
         .await
         .or_problem()?;
+    // The write holds only if the agent has not been ended, and so proves its session. Nothing else does.
+    if !matches!(outcome, AgentOutcome::Changed(_)) {
+        caller.confirm(&api).await?;
+    }
     let agent = changed(outcome)?;
     let session_expires_at = renew(&api, &caller, now).await?;
     let ids: Vec<_> = request
@@ -79,10 +84,16 @@ async fn held_jobs(tenant: &TenantStore<'_>, ids: &[JobId]) -> Result<Vec<Job>, 
     Ok(jobs)
 }
 
-/// Renews the session when less than half of its time is left: a write every half hour. Until when it is good.
-async fn renew(api: &Api, caller: &AgentCaller, now: Timestamp) -> Result<Timestamp, Problem> {
+/// Renews the session when less than half of its time is left and the key behind it is good: a write every half hour.
+/// Until when it is good.
+async fn renew(api: &Api, caller: &KnownAgent, now: Timestamp) -> Result<Timestamp, Problem> {
+    let is_long = |end: Timestamp| end.millis_since(now) > SESSION_SECONDS * 1000 / 2;
+    if let Some(expires_at) = caller.expires_at().filter(|end| is_long(*end)) {
+        return Ok(expires_at);
+    }
+    let caller = caller.confirm(api).await?;
     let expires_at = caller.expires_at.unwrap_or(now);
-    if expires_at.millis_since(now) > SESSION_SECONDS * 1000 / 2 {
+    if is_long(expires_at) {
         return Ok(expires_at);
     }
     let renewed = now.plus_seconds(SESSION_SECONDS);

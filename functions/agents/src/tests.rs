@@ -1,5 +1,9 @@
 //! Stories of agents and pools, told through the routes on the embedded engine.
 
+mod counts;
+mod held_jobs;
+mod known_credentials;
+
 use auth::{Api, Environment, Scope, Token};
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +19,7 @@ use wire::{TenantId, Timestamp};
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 struct World {
+    engine: Engine,
     api: Api,
     app: Router,
     scope: TenantScope,
@@ -24,8 +29,12 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let client = Engine::memory().unwrap().client();
-        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        let engine = Engine::memory().unwrap();
+        let store = Store::new(
+            engine.client(),
+            Tables::default(),
+            telemetry::Meter::default(),
+        );
         store.create_tables().await.unwrap();
         let api = Api {
             store,
@@ -54,6 +63,7 @@ impl World {
             .await
             .unwrap();
         Self {
+            engine,
             app,
             scope,
             user,
@@ -63,24 +73,7 @@ impl World {
     }
 
     async fn call(&self, method: Method, path: &str, bearer: &str, body: Value) -> (u16, Value) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", bearer)
-            .header("content-type", "application/json")
-            .body(if body.is_null() {
-                Body::empty()
-            } else {
-                Body::from(body.to_string())
-            })
-            .unwrap();
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        let status: StatusCode = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (
-            status.as_u16(),
-            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        )
+        call(&self.app, method, path, bearer, body).await
     }
 
     async fn user_gets(&self, path: &str) -> (u16, Value) {
@@ -111,6 +104,27 @@ impl World {
         let (_, answer) = self.user_gets(&format!("/api/agents/{id}")).await;
         answer["agent"]["status"].as_str().unwrap().to_owned()
     }
+}
+
+async fn call(app: &Router, method: Method, path: &str, bearer: &str, body: Value) -> (u16, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", bearer)
+        .header("content-type", "application/json")
+        .body(if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        })
+        .unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status: StatusCode = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (
+        status.as_u16(),
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }
 
 async fn user(api: &Api, scope: &TenantScope) -> String {

@@ -1,6 +1,6 @@
 //! An agent reports how an attempt ended.
 
-use auth::{AgentCaller, Api};
+use auth::{Api, KnownAgent};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -21,12 +21,12 @@ use wire::{CompleteRequest, CompleteResponse, JobId, JobStatus};
 )]
 pub(crate) async fn complete_job(
     State(api): State<Api>,
-    agent: AgentCaller,
+    agent: KnownAgent,
     ApiPath(id): ApiPath<JobId>,
     ApiJson(request): ApiJson<CompleteRequest>,
 ) -> Result<Json<CompleteResponse>, Problem> {
     let event = JobEvent::Complete {
-        agent_id: agent.agent_id,
+        agent_id: agent.agent_id().clone(),
         attempt: request.attempt,
         exit_code: request.exit_code,
         duration_seconds: request.duration_seconds,
@@ -34,7 +34,7 @@ pub(crate) async fn complete_job(
         logs_url: request.logs_url,
     };
     let job = api
-        .change_job(&agent.scope, "complete_job", &id, &event)
+        .change_held_job(&agent, "complete_job", &id, &event)
         .await?;
     Ok(Json(CompleteResponse {
         retried: job.status() == JobStatus::Queued,

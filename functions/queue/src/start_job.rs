@@ -1,6 +1,6 @@
 //! An agent starts a job that it claimed.
 
-use auth::{AgentCaller, Api};
+use auth::{Api, KnownAgent};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -20,16 +20,16 @@ use wire::{JobId, JobResponse, StartRequest};
 )]
 pub(crate) async fn start_job(
     State(api): State<Api>,
-    agent: AgentCaller,
+    agent: KnownAgent,
     ApiPath(id): ApiPath<JobId>,
     ApiJson(request): ApiJson<StartRequest>,
 ) -> Result<Json<JobResponse>, Problem> {
     let event = JobEvent::Start {
-        agent_id: agent.agent_id,
+        agent_id: agent.agent_id().clone(),
         attempt: request.attempt,
     };
     let job = api
-        .change_job(&agent.scope, "start_job", &id, &event)
+        .change_held_job(&agent, "start_job", &id, &event)
         .await?;
     let job = web::view::job(&job, None);
     Ok(Json(JobResponse { job }))

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch;
 mod idempotency;
+mod known_agents;
 mod life;
 mod lists;
 mod world;

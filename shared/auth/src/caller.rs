@@ -1,6 +1,7 @@
 //! Who calls, once their credential is verified.
 
-use crate::Scope;
+use crate::guard::verify;
+use crate::{Api, Scope};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use store::{KeyId, Presented, Subject, TenantScope, Verified};
@@ -47,6 +48,8 @@ pub struct Caller {
     pub presented: Presented,
     /// When the credential ends, unless it is renewed.
     pub expires_at: Option<Timestamp>,
+    /// Whether the credential was verified for this very request. If not, what it opens has to be proven by a write.
+    pub(crate) verified_now: bool,
 }
 
 /// What an agent session may do, because it is one.
@@ -84,6 +87,7 @@ impl Caller {
             scopes,
             presented,
             expires_at: verified.expires_at,
+            verified_now: true,
         }
     }
 
@@ -120,8 +124,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            tracing::error!("a public route asks who calls");
+        let caller = parts.extensions.get::<Self>();
+        let caller = caller.filter(|caller| caller.verified_now);
+        caller.cloned().ok_or_else(|| {
+            tracing::error!("a handler asks who calls where nobody was verified");
             Problem::internal()
         })
     }
@@ -153,7 +159,14 @@ impl<S: Send + Sync> FromRequestParts<S> for AgentCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
+        Caller::from_request_parts(parts, state).await?.try_into()
+    }
+}
+
+impl TryFrom<Caller> for AgentCaller {
+    type Error = Problem;
+
+    fn try_from(caller: Caller) -> Result<Self, Problem> {
         match caller.principal {
             Principal::Agent { agent_id, pool } => Ok(Self {
                 scope: caller.scope,
@@ -169,7 +182,64 @@ impl<S: Send + Sync> FromRequestParts<S> for AgentCaller {
     }
 }
 
-/// The bearer of an agent key, who wants to register. Anybody else gets 403.
+/// A registered agent whose session was verified for this request or, in this process, a few minutes ago. It may have
+/// ended since. So whatever a conditional write of this request does not prove takes [`confirm`](Self::confirm).
+#[derive(Debug, Clone)]
+pub struct KnownAgent {
+    agent: AgentCaller,
+    verified_now: bool,
+}
+
+impl KnownAgent {
+    /// The right to the tenant's data.
+    pub fn scope(&self) -> &TenantScope {
+        &self.agent.scope
+    }
+
+    /// The agent.
+    pub fn agent_id(&self) -> &AgentId {
+        &self.agent.agent_id
+    }
+
+    /// When the session ends, unless it is renewed.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.agent.expires_at
+    }
+
+    /// The agent with its session verified for this request.
+    ///
+    /// # Errors
+    /// 401 if the session has ended.
+    pub async fn confirm(&self, api: &Api) -> Result<AgentCaller, Problem> {
+        if self.verified_now {
+            return Ok(self.agent.clone());
+        }
+        verify(api, self.agent.session.clone()).await?.try_into()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KnownAgent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let caller = known_caller(parts)?;
+        Ok(Self {
+            verified_now: caller.verified_now,
+            agent: caller.try_into()?,
+        })
+    }
+}
+
+/// Whoever calls, verified now or a few minutes ago.
+fn known_caller(parts: &Parts) -> Result<Caller, Problem> {
+    parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
+        tracing::error!("a public route asks who calls");
+        Problem::internal()
+    })
+}
+
+/// The bearer of an agent key, who wants to register. Anybody else gets 403. The key was good for this request or a few
+/// minutes ago: a registration is on the condition that it still is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCaller {
     /// The right to the tenant's data.
@@ -183,8 +253,8 @@ pub struct KeyCaller {
 impl<S: Send + Sync> FromRequestParts<S> for KeyCaller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let caller = known_caller(parts)?;
         match caller.principal {
             Principal::AgentKey { pool } => Ok(Self {
                 scope: caller.scope,

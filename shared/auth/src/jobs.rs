@@ -1,7 +1,7 @@
 //! What more than one function does with jobs: the one way of putting them in line, and the one map from what became of
 //! a change to what its caller is told.
 
-use crate::{Api, Caller, OrProblem};
+use crate::{Api, Caller, KnownAgent, OrProblem};
 use domain::job::{Job, JobEvent, TransitionError};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
@@ -88,6 +88,39 @@ impl Api {
                 "this `Idempotency-Key` came with another request before",
             )),
         }
+    }
+
+    /// What an agent's report makes of a job. While the agent holds the job, the write proves that its session is good; if
+    /// it does not, the session is verified before anything is told.
+    ///
+    /// # Errors
+    /// As [`change_job`](Self::change_job), and 401 if the session has ended.
+    pub async fn change_held_job(
+        &self,
+        agent: &KnownAgent,
+        operation: &'static str,
+        job_id: &JobId,
+        event: &JobEvent,
+    ) -> Result<Job, Problem> {
+        web::note_job(job_id);
+        let changed = self
+            .store
+            .tenant(agent.scope())
+            .change_held_job(
+                operation,
+                agent.agent_id(),
+                (job_id, event),
+                self.now(),
+                &self.write_id(),
+            )
+            .await
+            .or_problem()?;
+        if let Some(job) = changed {
+            return Ok(job);
+        }
+        let agent = agent.confirm(self).await?;
+        self.change_job(&agent.scope, operation, job_id, event)
+            .await
     }
 
     /// What the event makes of the job.

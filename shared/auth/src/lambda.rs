@@ -3,7 +3,7 @@
 use crate::settings::Settings;
 use crate::{Api, Program, Routes};
 use std::process::ExitCode;
-use telemetry::LogFormat;
+use telemetry::{CapacityMetrics, LogFormat, MetricSink};
 use web::{Clock, Entropy};
 
 /// Reads the configuration, starts the logs and serves the routes until Lambda ends the process.
@@ -23,16 +23,21 @@ pub async fn run(program: Program, make: impl FnOnce(Api) -> Routes) -> ExitCode
             return ExitCode::FAILURE;
         }
     };
+    let sink = MetricSink::stdout(settings.environment.as_str());
+    let capacity = CapacityMetrics::new(settings.store.meter().clone(), sink);
+    let clock = Clock::system();
     let api = Api {
         store: settings.store,
-        clock: Clock::system(),
+        clock: clock.clone(),
         entropy: Entropy::system(),
         environment: settings.environment,
         name: program.name,
         version: program.version,
     };
     let (router, _document) = make(api).into_parts();
-    match web::lambda::serve(router).await {
+    // Between two requests the process stands still: what was consumed can only be told along with an answer.
+    let after_each = move || capacity.publish_every_minute(clock.now().as_millis());
+    match web::lambda::serve(router, after_each).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(program = program.name, %error, "the runtime ended");

@@ -22,9 +22,10 @@ pub mod walk;
 
 pub use access::Access;
 pub use api::{Api, OrProblem};
-pub use caller::{AgentCaller, Caller, KeyCaller, Principal};
+pub use caller::{AgentCaller, Caller, KeyCaller, KnownAgent, Principal};
+pub use domain::Environment;
 pub use jobs::NewId;
 pub use routes::Routes;
 pub use scope::{Scope, UnknownScope};
-pub use settings::{Environment, Program};
+pub use settings::Program;
 pub use token::{Token, TokenError};

@@ -24,9 +24,21 @@ impl Routes {
 
     /// Adds what `utoipa_axum::routes!` collects, for those whom `access` lets in.
     pub fn route(self, access: Access, added: UtoipaMethodRouter<Api>) -> Self {
+        self.guarded(access, false, added)
+    }
+
+    /// As [`route`](Self::route), for handlers that take a [`KnownAgent`](crate::KnownAgent) or a
+    /// [`KeyCaller`](crate::KeyCaller): a credential that was verified a few minutes ago reaches them without a read, and
+    /// what they do is on the condition that it is still good.
+    pub fn route_for_known_agents(self, access: Access, added: UtoipaMethodRouter<Api>) -> Self {
+        self.guarded(access, true, added)
+    }
+
+    fn guarded(self, access: Access, known_agents: bool, added: UtoipaMethodRouter<Api>) -> Self {
         let guarded = Guard {
             api: self.api.clone(),
             access,
+            known_agents,
         };
         let (schemas, paths, methods) = added;
         let methods = methods.route_layer(from_fn_with_state(guarded, guard));

@@ -1,42 +1,8 @@
 //! What a function reads from its environment at its start.
 
-use std::fmt;
+use domain::Environment;
 use store::{Store, TableKind, Tables, client_from_env};
 use telemetry::{LOG_LEVEL, Meter, check_log_level};
-
-/// Which credentials are taken. Those of the other environment are refused before they are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// Production.
-    Live,
-    /// Everything else.
-    Test,
-}
-
-impl Environment {
-    /// The environment by its name.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "live" => Some(Self::Live),
-            "test" => Some(Self::Test),
-            _ => None,
-        }
-    }
-
-    /// The name, as it stands in tokens.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A program that serves HTTP on Lambda.
 #[derive(Debug, Clone, Copy)]
@@ -133,12 +99,5 @@ mod tests {
             );
         }
         assert!(!faults.iter().any(|fault| fault.contains("DEPLOYMENTS")));
-    }
-
-    #[test]
-    fn an_environment_is_live_or_test() {
-        assert_eq!(Environment::parse("live"), Some(Environment::Live));
-        assert_eq!(Environment::parse("Live"), None);
-        assert_eq!(Environment::parse("production"), None);
     }
 }

@@ -1,6 +1,8 @@
 //! An agent, its session, and the lease that covers everything it holds.
 
-use crate::timing::{LEASE_REARM_SECONDS, LEASE_SECONDS, RECLAIM_SECONDS, SWEEP_AGAIN_SECONDS};
+use crate::timing::{
+    GONE_KEPT_SECONDS, LEASE_REARM_SECONDS, LEASE_SECONDS, RECLAIM_SECONDS, SWEEP_AGAIN_SECONDS,
+};
 use wire::{AgentId, AgentStatus, Directive, PoolName, ShortText, Tags, Timestamp};
 
 /// How busy an agent's machine is, in percent.
@@ -208,12 +210,59 @@ impl Agent {
             }
     }
 
-    /// Whether it deregistered or was lost: then it is kept for a day only.
-    pub fn gone_at(&self) -> Option<Timestamp> {
+    /// Until when it is kept if it deregistered or was lost: for a day.
+    pub fn kept_until(&self) -> Option<Timestamp> {
         match self.session {
             Session::Live => None,
-            Session::Lost { at } | Session::Ended { at } => Some(at),
+            Session::Lost { at } | Session::Ended { at } => {
+                Some(at.plus_seconds(GONE_KEPT_SECONDS))
+            }
         }
+    }
+}
+
+/// How many agents there are, by what they are fit for. Those that deregistered are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AgentCounts {
+    /// Take work.
+    pub healthy: u64,
+    /// Take work, and are short of something.
+    pub degraded: u64,
+    /// Finish what they have.
+    pub draining: u64,
+    /// Wait to be set `HEALTHY`.
+    pub paused: u64,
+    /// Are lost, and kept for a day.
+    pub offline: u64,
+}
+
+impl AgentCounts {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.healthy + self.degraded + self.draining + self.paused + self.offline
+    }
+}
+
+impl Extend<AgentStatus> for AgentCounts {
+    fn extend<T: IntoIterator<Item = AgentStatus>>(&mut self, statuses: T) {
+        for status in statuses {
+            match status {
+                AgentStatus::Healthy => self.healthy += 1,
+                AgentStatus::Degraded => self.degraded += 1,
+                AgentStatus::Draining => self.draining += 1,
+                AgentStatus::Paused => self.paused += 1,
+                AgentStatus::Offline => self.offline += 1,
+                AgentStatus::Terminated => {}
+            }
+        }
+    }
+}
+
+impl FromIterator<AgentStatus> for AgentCounts {
+    fn from_iter<T: IntoIterator<Item = AgentStatus>>(statuses: T) -> Self {
+        let mut counts = Self::default();
+        counts.extend(statuses);
+        counts
     }
 }
 

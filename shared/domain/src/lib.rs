@@ -4,9 +4,11 @@
 
 pub mod agent;
 pub mod deployment;
+mod environment;
 pub mod job;
 pub mod pool;
 pub mod statistics;
 pub mod timing;
 
+pub use environment::Environment;
 pub use wire::Timestamp;

@@ -20,6 +20,9 @@ pub const SWEEP_AGAIN_SECONDS: i64 = 10;
 /// whoever gave its jobs back may have died halfway.
 pub const RECLAIM_SECONDS: i64 = 300;
 
+/// For how long an agent that was lost or deregistered is kept, in seconds: a day.
+pub const GONE_KEPT_SECONDS: i64 = 24 * 3600;
+
 /// How long an agent's session token is good, in seconds, unless a heartbeat renews it.
 pub const SESSION_SECONDS: i64 = 3600;
 

@@ -5,7 +5,7 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-pub use list::{AgentFilter, AgentPage, AgentPosition, LiveAgent};
+pub use list::{AgentEntry, AgentFilter, AgentPage, AgentPosition};
 
 use crate::call::{Item, key, string};
 use crate::keys::{deadline_shard, millis, parse_deadline_sort};
@@ -120,14 +120,8 @@ impl TenantStore<'_> {
     }
 
     /// The item of an agent that is to be added.
-    pub(crate) fn new_agent_item(
-        &self,
-        agent: &Agent,
-        write_id: &WriteId,
-    ) -> Result<Item, StoreError> {
-        let mut item = item::write(self.scope, agent)?;
-        item.insert("write_id".to_owned(), string(write_id.as_str()));
-        Ok(item)
+    pub(crate) fn new_agent_item(&self, agent: &Agent) -> Result<Item, StoreError> {
+        item::write(self.scope, agent)
     }
 
     /// The agent, as of now.
@@ -167,7 +161,8 @@ impl TenantStore<'_> {
         answer.item.map(item::read).transpose()
     }
 
-    /// What `event` does to the agent: read, decide, write if nobody else wrote, else decide again.
+    /// What `event` does to the agent: read, decide, write if nobody else wrote, else decide again. A heartbeat of an agent
+    /// that was last heard of in this process is not preceded by a read.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -179,24 +174,38 @@ impl TenantStore<'_> {
         now: Timestamp,
         write_id: &WriteId,
     ) -> Result<AgentOutcome, StoreError> {
-        let Some(mut agent) = self.agent_eventually(agent_id).await? else {
-            // It may have registered a moment ago.
+        // What may come to "already done", and so to no write, must be decided on the agent as it is. For a heartbeat a
+        // stale one costs a second decision, not a wrong one: its write is conditional on the revision.
+        if !matches!(event, Event::Heartbeat(_)) {
             return match self.agent(agent_id).await? {
-                Some(agent) => {
-                    self.change_seen(operation, agent, event, now, write_id)
+                Some(seen) => {
+                    self.change_seen(operation, seen, event, now, write_id)
                         .await
                 }
                 None => Ok(AgentOutcome::Missing),
             };
-        };
-        // For a heartbeat a stale read costs a second decision, not a wrong one: its write is conditional on the revision. What
-        // may come to "already done", and so to no write, must be decided on the agent as it is.
-        let heartbeat = matches!(event, Event::Heartbeat(_));
-        if !heartbeat || matches!(agent.session, Session::Ended { .. }) {
-            agent = self.agent(agent_id).await?.unwrap_or(agent);
         }
-        self.change_seen(operation, agent, event, now, write_id)
-            .await
+        let memory = &self.store.memory.agents;
+        let partition = self.scope.agent(agent_id);
+        let seen = match memory.take(&partition) {
+            Some(agent) => Some(agent),
+            None => self.agent_eventually(agent_id).await?,
+        };
+        // One that is missing may have registered a moment ago.
+        let seen = match seen.filter(|agent| !matches!(agent.session, Session::Ended { .. })) {
+            Some(agent) => Some(agent),
+            None => self.agent(agent_id).await?,
+        };
+        let Some(seen) = seen else {
+            return Ok(AgentOutcome::Missing);
+        };
+        let outcome = self
+            .change_seen(operation, seen, event, now, write_id)
+            .await?;
+        if let AgentOutcome::Changed(agent) = &outcome {
+            memory.put(partition, Agent::clone(agent));
+        }
+        Ok(outcome)
     }
 
     async fn change_seen(

@@ -6,11 +6,13 @@
 
 mod authenticate;
 mod item;
+mod revoke;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use write::{Creation, NewAgentKey, NewApiToken, Revocation};
+pub use revoke::Revocation;
+pub use write::{Creation, NewAgentKey, NewApiToken};
 
 use crate::TenantScope;
 use data_encoding::HEXLOWER;

@@ -11,6 +11,7 @@ pub use list::{DeploymentFilter, DeploymentPage, DeploymentPosition};
 
 use crate::call::{Item, key};
 use crate::schema::TableKind;
+use crate::transaction::Transacted;
 use crate::{StoreError, TenantStore, WriteId};
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
@@ -20,7 +21,7 @@ use domain::deployment::{
 };
 use item::{StoredDeployment, StoredService};
 use sha2::{Digest, Sha256};
-use transaction::{Deltas, Transacted};
+use transaction::Deltas;
 use wire::{
     DeploymentId, DeploymentStatus, JobId, ServiceName, ServiceVersion, ShortText, TenantId,
 };
@@ -164,7 +165,11 @@ impl TenantStore<'_> {
             self.count(&Deltas::created())?,
         ];
         for _ in 0..MAX_DECISIONS {
-            let found = match self.transact(OPERATION, items.clone(), write_id).await? {
+            let found = match self
+                .store
+                .transact(OPERATION, items.clone(), write_id)
+                .await?
+            {
                 Transacted::Done => {
                     return Ok(DeploymentCreation::Created(new.deployment.clone()));
                 }
@@ -251,7 +256,7 @@ impl TenantStore<'_> {
             if !deltas.is_empty() {
                 items.push(self.count(&deltas)?);
             }
-            match self.transact(operation, items, write_id).await? {
+            match self.store.transact(operation, items, write_id).await? {
                 Transacted::Done => return Ok(DeploymentOutcome::Changed(after)),
                 Transacted::Stale | Transacted::Conflict => {}
             }

@@ -22,25 +22,32 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
 use domain::job::{Job, JobEvent, Transition, TransitionError, transition};
 use item::JobItem;
-use wire::JobId;
+use wire::{AgentId, JobId};
 
 /// How often a change is decided anew when somebody else wrote in between.
 const MAX_DECISIONS: usize = 3;
 
-/// What became of a job that was to be written.
-type Written = Outcome<(), Box<Stored>>;
+/// What became of a job that was to be written: what of its item changes, as it is now.
+type Written = Outcome<Item, Box<Stored>>;
 
 /// The sort key of every job item.
 const JOB: &str = "J";
 
 /// A job as it was read.
-#[derive(Debug)]
-struct Stored {
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
     job: Job,
     /// The number of ready partitions that it was enqueued under.
     shards: u32,
     /// What of its item changes, to write no more than what differs.
     seen: Item,
+}
+
+impl Stored {
+    fn is_held_by(&self, agent_id: &AgentId) -> bool {
+        let holder = self.job.holder();
+        holder.is_some_and(|holder| holder.agent_id == *agent_id)
+    }
 }
 
 /// What became of an event.
@@ -108,6 +115,59 @@ impl TenantStore<'_> {
         }
     }
 
+    /// What `event` does to a job that the agent holds. If it is not the agent's, if nothing is to be written, or if others
+    /// keep writing: `None`, and nothing was changed.
+    ///
+    /// The write holds only if the agent still has the job, so it proves that the agent's session had not ended: whoever
+    /// ends a session takes its jobs away. A job that was claimed or started in this process is not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn change_held_job(
+        &self,
+        operation: &'static str,
+        agent_id: &AgentId,
+        (job_id, event): (&JobId, &JobEvent),
+        now: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<Option<Job>, StoreError> {
+        let memory = &self.store.memory.jobs;
+        let partition = self.scope.job(job_id);
+        let mut seen = match memory.take(&partition) {
+            Some(stored) => Some(stored),
+            None => self.stored_job(job_id).await?,
+        };
+        for _ in 0..MAX_DECISIONS {
+            let Some(stored) = seen.filter(|stored| stored.is_held_by(agent_id)) else {
+                return Ok(None);
+            };
+            let Ok(Transition::Apply(change)) = transition(&stored.job, event, now) else {
+                return Ok(None);
+            };
+            match self
+                .write_job(operation, &stored, change.after(), now, write_id)
+                .await?
+            {
+                Outcome::Applied(seen) => {
+                    let job = change.into_after();
+                    let shards = stored.shards;
+                    let stored = Stored {
+                        job: job.clone(),
+                        shards,
+                        seen,
+                    };
+                    if stored.is_held_by(agent_id) {
+                        memory.put(partition, stored);
+                    }
+                    return Ok(Some(job));
+                }
+                Outcome::Stale(found) => seen = Some(*found),
+                Outcome::Missing => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     /// As [`change_job`](Self::change_job), for a job that was read already.
     async fn change_seen_job(
         &self,
@@ -127,7 +187,7 @@ impl TenantStore<'_> {
                 .write_job(operation, &stored, change.after(), now, write_id)
                 .await?
             {
-                Outcome::Applied(()) => return Ok(JobOutcome::Changed(change.into_after())),
+                Outcome::Applied(_) => return Ok(JobOutcome::Changed(change.into_after())),
                 Outcome::Stale(found) => stored = *found,
                 Outcome::Missing => return Ok(JobOutcome::Missing),
             }
@@ -153,7 +213,7 @@ impl TenantStore<'_> {
             .update_item(operation, TableKind::Jobs, &stored.seen, item, write_id)
             .await?;
         Ok(match written {
-            Outcome::Applied(_) => Outcome::Applied(()),
+            Outcome::Applied(item) => Outcome::Applied(item::changing_part(&item)),
             Outcome::Stale(found) => Outcome::Stale(Box::new(read_stored(operation, found)?)),
             Outcome::Missing => Outcome::Missing,
         })

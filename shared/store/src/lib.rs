@@ -12,6 +12,7 @@ mod deployments;
 mod error;
 mod jobs;
 mod keys;
+mod memory;
 mod pools;
 mod schema;
 mod statistics;
@@ -20,10 +21,11 @@ mod tenants;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod testing;
+mod transaction;
 mod update;
 
 pub use agents::{
-    AgentFilter, AgentOutcome, AgentPage, AgentPosition, DueAgent, LiveAgent, SweptAgent,
+    AgentEntry, AgentFilter, AgentOutcome, AgentPage, AgentPosition, DueAgent, SweptAgent,
 };
 pub use client::{ClientFault, client_from_env};
 pub use credentials::{
@@ -41,7 +43,7 @@ pub use jobs::{
 };
 pub use keys::DEADLINE_SHARDS;
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
-pub use statistics::{PoolQueues, Statistics};
+pub use statistics::{PoolQueues, RollUp, Statistics};
 pub use sweep::SweptShard;
 pub use update::Outcome;
 
@@ -55,7 +57,7 @@ pub struct Store {
     client: Client,
     tables: Tables,
     meter: Meter,
-    pools: pools::PoolMemory,
+    memory: memory::Memory,
 }
 
 impl Store {
@@ -65,7 +67,7 @@ impl Store {
             client,
             tables,
             meter,
-            pools: pools::PoolMemory::default(),
+            memory: memory::Memory::default(),
         }
     }
 

@@ -9,8 +9,6 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
 use domain::pool::{Pool, Scaling};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use wire::{PoolName, ShortText};
 
 /// The sort key of every pool item.
@@ -39,33 +37,6 @@ struct PoolItem {
     /// Partition and sort key of the `list` index.
     lpk: String,
     lsk: String,
-}
-
-/// What a warm process remembers of pools. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PoolMemory(Arc<Mutex<HashMap<String, (Timestamp, Pool)>>>);
-
-impl PoolMemory {
-    fn get(&self, partition: &str, now: Timestamp) -> Option<Pool> {
-        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read_at, pool) = pools.get(partition)?;
-        (now.millis_since(*read_at) < REMEMBERED_MS).then(|| pool.clone())
-    }
-
-    fn put(&self, partition: String, now: Timestamp, pool: Pool) {
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pools.len() > 10_000 {
-            pools.clear();
-        }
-        pools.insert(partition, (now, pool));
-    }
-
-    fn forget(&self, partition: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(partition);
-    }
 }
 
 impl TenantStore<'_> {
@@ -122,12 +93,13 @@ impl TenantStore<'_> {
         now: Timestamp,
     ) -> Result<Option<Pool>, StoreError> {
         let partition = self.scope.pool(name);
-        if let Some(pool) = self.store.pools.get(&partition, now) {
+        let known = self.store.memory.pools.get(&partition);
+        if let Some((_, pool)) = known.filter(|(at, _)| now.millis_since(*at) < REMEMBERED_MS) {
             return Ok(Some(pool));
         }
         let pool = self.pool(name).await?;
         if let Some(pool) = &pool {
-            self.store.pools.put(partition, now, pool.clone());
+            self.store.memory.pools.put(partition, (now, pool.clone()));
         }
         Ok(pool)
     }
@@ -190,7 +162,10 @@ impl TenantStore<'_> {
             .store
             .update_item(OPERATION, TableKind::Agents, &before, after, write_id)
             .await?;
-        self.store.pools.forget(&self.scope.pool(&seen.pool_name));
+        self.store
+            .memory
+            .pools
+            .take(&self.scope.pool(&seen.pool_name));
         Ok(match outcome {
             Outcome::Applied(item) => Outcome::Applied(read_pool(item)?),
             Outcome::Stale(item) => Outcome::Stale(read_pool(item)?),
@@ -215,7 +190,10 @@ impl TenantStore<'_> {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        self.store.pools.forget(&self.scope.pool(&seen.pool_name));
+        self.store
+            .memory
+            .pools
+            .take(&self.scope.pool(&seen.pool_name));
         match answer {
             Ok(answer) => {
                 self.store

@@ -116,8 +116,14 @@ pub const TABLES: [TableSchema; 4] = [
                 name: "list",
                 partition_key: "lpk",
                 sort_key: "lsk",
-                // They change seldom: with what somebody asks of an agent, and how busy it is.
-                projection: Projection::Include(&["pool", "directive", "degraded", "max_jobs"]),
+                // They change seldom: with what somebody asks of an agent, how busy it is, and whether it is gone.
+                projection: Projection::Include(&[
+                    "pool",
+                    "directive",
+                    "degraded",
+                    "max_jobs",
+                    TTL,
+                ]),
             },
         ],
         ttl_attribute: TTL,

@@ -2,19 +2,37 @@
 
 use crate::{RequestId, app};
 use axum::Router;
+use axum::response::Response;
 use http::Uri;
 use http::uri::PathAndQuery;
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, Request, RequestExt};
-use tower::ServiceExt;
+use std::convert::Infallible;
+use tower::{Service, ServiceExt};
 
 /// Serves the router, one request after the other, until Lambda ends the process. Lambda freezes and ends a process only
-/// between two requests, so there is nothing to finish when it does.
+/// between two requests, so there is nothing to finish when it does. `after_each` is called when an answer is ready and
+/// not yet sent: it has to be quick.
 ///
 /// # Errors
 /// The runtime API cannot be spoken to.
-pub async fn serve(router: Router) -> Result<(), Error> {
-    lambda_http::run(app(router).map_request(prepare)).await
+pub async fn serve(
+    router: Router,
+    after_each: impl Fn() + Clone + Send + 'static,
+) -> Result<(), Error> {
+    lambda_http::run(service(router, after_each)).await
+}
+
+fn service(
+    router: Router,
+    after_each: impl Fn() + Clone + Send + 'static,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> {
+    app(router)
+        .map_request(prepare)
+        .map_response(move |response| {
+            after_each();
+            response
+        })
 }
 
 /// Gives the request the id that Lambda knows it by, and takes the stage off its path: the routes are the same on every
@@ -54,7 +72,10 @@ fn without_stage(uri: &Uri, stage: &str) -> Option<Uri> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
+    use axum::routing::get;
     use lambda_http::Context;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn request(stage: &str, path: &str) -> Request {
         let event = serde_json::json!({
@@ -86,6 +107,22 @@ mod tests {
         assert_eq!(without_stage(&uri, "staging"), None);
         let uri: Uri = "https://x/staging?a=b".parse().unwrap();
         assert_eq!(without_stage(&uri, "staging").unwrap(), "https://x/?a=b");
+    }
+
+    #[tokio::test]
+    async fn what_follows_an_answer_is_called_once_for_each() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let router = Router::new().route("/health", get(async || "well"));
+        let mut served = service(router, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        for (before, (path, status)) in [("/health", 200), ("/nowhere", 404)].iter().enumerate() {
+            assert_eq!(count.load(Ordering::Relaxed), before);
+            let response = served.call(request("$default", path)).await.unwrap();
+            assert_eq!(response.status(), *status);
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 2);
     }
 
     #[test]

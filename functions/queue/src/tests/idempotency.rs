@@ -1,4 +1,4 @@
-//! Repeated requests.
+//! Repeated requests and repeated writes.
 
 use super::world::{JOBS, World, job};
 use serde_json::json;
@@ -42,4 +42,24 @@ async fn a_repeated_request_shows_the_job_as_it_is_by_now() {
         (again.status.as_u16(), &again.job()["status"]),
         (200, &json!("COMPLETED"))
     );
+}
+
+#[tokio::test]
+async fn a_job_without_a_key_is_enqueued_once_although_the_answer_of_its_write_was_lost() {
+    let world = World::new().await;
+    let forgetful = world.forgetful();
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let answer = forgetful.post(JOBS, job(json!({}))).await;
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        assert_eq!(answer.job()["status"], "QUEUED");
+        expected.push(answer.job_id());
+    }
+    assert_eq!(forgetful.api.store.meter().total().lost_races, 3);
+    let list = world.get(JOBS).await.json;
+    let jobs = list["jobs"].as_array().unwrap().iter();
+    let mut listed: Vec<_> = jobs.map(|job| job["job_id"].as_str().unwrap()).collect();
+    listed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
 }

@@ -1,6 +1,8 @@
 //! A control plane for one test: the queue's routes, a store in memory, a clock that stands still.
 
 use auth::{Api, Environment, Scope, Token};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::Router;
 use axum::body::Body;
 use domain::agent::{Event, Introduction, Metrics};
@@ -8,9 +10,13 @@ use embedded_dynamodb::{Engine, Fault};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use store::{
-    AgentOutcome, CredentialKind, KeyId, NewAgentKey, NewApiToken, Store, Tables, TenantScope,
+    AgentOutcome, CredentialKind, KeyId, NewAgentKey, NewApiToken, Revocation, Store, Tables,
+    TenantScope,
 };
+use telemetry::Meter;
 use tower::ServiceExt;
 use web::{Clock, Entropy};
 use wire::{AgentId, PoolName, TenantId, Timestamp};
@@ -30,6 +36,8 @@ pub(super) struct World {
 pub(super) struct Agent {
     pub(super) id: AgentId,
     pub(super) bearer: String,
+    /// The key that it registered with.
+    pub(super) key: KeyId,
 }
 
 pub(super) struct Answer {
@@ -66,11 +74,7 @@ impl Answer {
 impl World {
     pub(super) async fn new() -> Self {
         let engine = Engine::memory().unwrap();
-        let store = Store::new(
-            engine.client(),
-            Tables::default(),
-            telemetry::Meter::default(),
-        );
+        let store = Store::new(engine.client(), Tables::default(), Meter::default());
         store.create_tables().await.unwrap();
         let api = Api {
             store,
@@ -98,7 +102,33 @@ impl World {
             "PutItem" | "UpdateItem" if call.table == Some("jobs") => Fault::Throttle,
             _ => Fault::None,
         });
-        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        self.with_store(Store::new(client, Tables::default(), Meter::default()))
+    }
+
+    /// The same plane while every other write of a job takes effect and its answer gets lost. The SDK tries again.
+    pub(super) fn forgetful(&self) -> Self {
+        let writes = AtomicUsize::new(0);
+        let config = self.engine.config_with(move |call| match call.operation {
+            "PutItem" | "UpdateItem"
+                if call.table == Some("jobs")
+                    && writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) =>
+            {
+                Fault::DropAfter
+            }
+            _ => Fault::None,
+        });
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let client = Client::from_conf(config.retry_config(retries).build());
+        self.with_store(Store::new(client, Tables::default(), Meter::default()))
+    }
+
+    /// The same plane in another process, which remembers nothing of what this one did.
+    pub(super) fn elsewhere(&self) -> Self {
+        let client = self.engine.client();
+        self.with_store(Store::new(client, Tables::default(), Meter::default()))
+    }
+
+    fn with_store(&self, store: Store) -> Self {
         let api = Api {
             store,
             ..self.api.clone()
@@ -238,7 +268,23 @@ impl World {
             .await
             .unwrap();
         let bearer = session.bearer();
-        Agent { id, bearer }
+        Agent { id, bearer, key }
+    }
+
+    /// Revokes the key that an agent registered with.
+    pub(super) async fn revoke_key(&self, agent: &Agent) {
+        let api = &self.api;
+        let tenant = api.store.tenant(&self.scope);
+        let revoked = tenant
+            .revoke_credential(&agent.key, "test", api.now(), || api.entropy.bytes())
+            .await
+            .unwrap();
+        assert_eq!(revoked, Revocation::Revoked);
+    }
+
+    /// What reads have cost so far, in units.
+    pub(super) fn read_units(&self) -> f64 {
+        self.api.store.meter().total().read_units
     }
 
     async fn agent_key(&self, pool: &PoolName) -> KeyId {

@@ -223,7 +223,9 @@ impl Maker<'_> {
 
     async fn revoke(&self, token: &Token) -> Result<(), StoreError> {
         self.tenant()
-            .revoke_credential(&token.presented.key_id, "walk", self.api.now())
+            .revoke_credential(&token.presented.key_id, "walk", self.api.now(), || {
+                self.api.entropy.bytes()
+            })
             .await?;
         Ok(())
     }

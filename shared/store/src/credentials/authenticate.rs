@@ -3,6 +3,7 @@
 use super::item::{KeyItem, SessionItem};
 use super::{CredentialKind, KEY_SORT, Presented, Subject, Verified, partition, session_sort};
 use crate::call::{Item, from_item, key, number};
+use crate::memory::KnownCredential;
 use crate::schema::{PK, SK, TableKind};
 use crate::{Store, StoreError, TenantScope};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
@@ -14,6 +15,9 @@ const AUTHENTICATE: &str = "authenticate";
 
 /// How long a credential's `last_used_at` may lag behind.
 const LAST_USED_LAG_MILLIS: i64 = 5 * 60 * 1000;
+
+/// For how long a warm process remembers an agent's credential that it has verified.
+const REMEMBERED_MILLIS: i64 = 5 * 60 * 1000;
 
 /// How long a request may be held up to note that a credential was used.
 const LAST_USED_PATIENCE: Duration = Duration::from_millis(500);
@@ -43,7 +47,27 @@ impl Store {
             return Ok(None);
         };
         self.note_use(&key, presented, now).await;
+        if presented.kind != CredentialKind::ApiToken {
+            let known = KnownCredential {
+                kind: presented.kind,
+                verified: verified.clone(),
+                verified_at: now,
+            };
+            self.memory.credentials.put(presented.secret_sha256, known);
+        }
         Ok(Some(verified))
+    }
+
+    /// An agent's credential that this process has verified within the last five minutes. Nothing is read, so it may have
+    /// ended in the meantime: only what a conditional write proves may be done on it. A registration is on the condition
+    /// that the key is good. Revoking a key ends its agents and takes their jobs away, and then neither the condition of a
+    /// heartbeat holds nor that of a job's write.
+    pub fn known_credential(&self, presented: &Presented, now: Timestamp) -> Option<Verified> {
+        let known = self.memory.credentials.get(&presented.secret_sha256)?;
+        let fresh = now.millis_since(known.verified_at) < REMEMBERED_MILLIS;
+        let good = known.verified.expires_at.is_none_or(|end| now < end);
+        let same = known.verified.key_id == presented.key_id && known.kind == presented.kind;
+        (fresh && good && same).then_some(known.verified)
     }
 
     async fn authenticate_key(
@@ -127,7 +151,10 @@ impl Store {
                 pool: session.pool,
             },
             scopes: Vec::new(),
-            expires_at: Some(Timestamp::from_millis(session.expires_at)),
+            expires_at: Some(Timestamp::from_millis(
+                key.expires_at
+                    .map_or(session.expires_at, |end| end.min(session.expires_at)),
+            )),
         };
         Ok(Some((key, verified)))
     }

@@ -22,6 +22,10 @@ fn on(engine: &Engine) -> Store {
     )
 }
 
+fn random() -> [u8; 8] {
+    [9; 8]
+}
+
 fn acme() -> TenantScope {
     TenantScope::new(TenantId::parse("acme").unwrap())
 }
@@ -131,7 +135,7 @@ async fn whatever_is_wrong_with_a_credential_the_answer_is_the_same() {
             tenant.create_api_token(&token(id), NOW).await.unwrap();
         }
         tenant
-            .revoke_credential(&key_id("revokedtoken"), "local", NOW)
+            .revoke_credential(&key_id("revokedtoken"), "local", NOW, random)
             .await
             .unwrap();
         key_and_session(&store).await;
@@ -214,7 +218,7 @@ async fn a_session_is_its_agent_until_its_key_is_revoked() {
         let scope = acme();
         let revoked = store
             .tenant(&scope)
-            .revoke_credential(&key_id("keykeykeykey"), "local", NOW)
+            .revoke_credential(&key_id("keykeykeykey"), "local", NOW, random)
             .await
             .unwrap();
         assert_eq!(revoked, Revocation::Revoked);
@@ -300,11 +304,11 @@ async fn a_creation_is_recognised_when_its_answer_was_lost() {
     assert_eq!(again.unwrap(), Creation::Created);
     let revoked = flaky
         .tenant(&scope)
-        .revoke_credential(&key_id("tokentokento"), "local", NOW)
+        .revoke_credential(&key_id("tokentokento"), "local", NOW, random)
         .await;
     assert!(revoked.is_err());
     let again = tenant
-        .revoke_credential(&key_id("tokentokento"), "local", NOW)
+        .revoke_credential(&key_id("tokentokento"), "local", NOW, random)
         .await;
     assert_eq!(again.unwrap(), Revocation::Revoked);
 }
@@ -318,14 +322,14 @@ async fn another_tenant_can_neither_revoke_nor_renew_nor_end() {
         let credential = presented(SESSION, "keykeykeykey", 3);
         assert_eq!(
             tenant
-                .revoke_credential(&key_id("keykeykeykey"), "x", NOW)
+                .revoke_credential(&key_id("keykeykeykey"), "x", NOW, random)
                 .await
                 .unwrap(),
             Revocation::Unknown
         );
         assert_eq!(
             tenant
-                .revoke_credential(&key_id("nobodyknowsx"), "x", NOW)
+                .revoke_credential(&key_id("nobodyknowsx"), "x", NOW, random)
                 .await
                 .unwrap(),
             Revocation::Unknown

@@ -4,15 +4,21 @@ use super::item::{KeyItem, SessionItem, session_ttl};
 use super::{CredentialKind, KEY_SORT, KeyId, SessionKey, partition, session_sort};
 use crate::call::{Item, from_item, key, number, string, to_item};
 use crate::schema::{PK, TTL, TableKind};
+use crate::transaction::Transacted;
 use crate::{StoreError, TenantStore, WriteId};
+
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    ConditionCheck, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem,
 };
 use domain::agent::Agent;
 use wire::{AgentId, PoolName, Timestamp};
+
+/// How often a registration is tried that others got in the way of.
+const MAX_CONFLICTS: usize = 8;
 
 /// A new API token.
 #[derive(Debug, Clone)]
@@ -55,15 +61,6 @@ pub enum Creation {
     Created,
     /// Another credential has that key id: take another.
     KeyIdTaken,
-}
-
-/// What became of a revocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revocation {
-    /// It is revoked, now or since an earlier call.
-    Revoked,
-    /// The tenant has no such credential.
-    Unknown,
 }
 
 impl TenantStore<'_> {
@@ -187,9 +184,9 @@ impl TenantStore<'_> {
         }
     }
 
-    /// Adds an agent that has just registered, and its session, which ends at `expires_at` unless it is renewed: both or
-    /// none. The transaction costs twice the units of two plain writes, once in an agent's life, and waits for the disk
-    /// once.
+    /// Adds an agent that has just registered, and its session, which ends at `expires_at` unless it is renewed: both, or
+    /// none if the key that the session is derived from is not good any more, and then `false`. The transaction costs twice
+    /// the units of plain writes, once in an agent's life.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -199,15 +196,16 @@ impl TenantStore<'_> {
         session: &SessionKey,
         expires_at: Timestamp,
         write_id: &WriteId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         const OPERATION: &str = "register_agent";
         let (id, pool) = (&agent.agent_id, &agent.pool_name);
+        let parent = session.parent.clone();
         let session = self.new_session(session, id, pool, expires_at, agent.registered_at);
         let items = [
-            (TableKind::Agents, self.new_agent_item(agent, write_id)?),
+            (TableKind::Agents, self.new_agent_item(agent)?),
             (TableKind::Credentials, to_item(OPERATION, &session)?),
         ];
-        let mut puts = Vec::with_capacity(items.len());
+        let mut writes = vec![self.key_is_good(&parent, agent.registered_at)?];
         for (table, item) in items {
             let put = Put::builder()
                 .table_name(self.store.tables.name(table))
@@ -215,22 +213,41 @@ impl TenantStore<'_> {
                 .condition_expression("attribute_not_exists(pk)")
                 .build()
                 .map_err(|error| StoreError::unreadable(OPERATION, error))?;
-            puts.push(TransactWriteItem::builder().put(put).build());
+            writes.push(TransactWriteItem::builder().put(put).build());
         }
-        // The SDK gives each transaction a token, so that a repeated one whose answer was lost is recognised.
-        let answer = self
-            .store
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(puts))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
-        for consumed in answer.consumed_capacity() {
-            self.store.count_write(OPERATION, Some(consumed));
+        for _ in 0..MAX_CONFLICTS {
+            match self
+                .store
+                .transact(OPERATION, writes.clone(), write_id)
+                .await?
+            {
+                Transacted::Done => return Ok(true),
+                // The items are new, so what does not hold is the condition on the key.
+                Transacted::Stale => return Ok(false),
+                // Agents that register with the same key at the same moment get in each other's way.
+                Transacted::Conflict => {}
+            }
         }
-        Ok(())
+        Err(StoreError::Busy {
+            operation: OPERATION,
+            reason: "others registered with the same key at the same time".to_owned(),
+        })
+    }
+
+    /// The condition that an agent key of this tenant is good.
+    fn key_is_good(&self, key_id: &KeyId, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.store.tables.name(TableKind::Credentials))
+            .set_key(Some(key(partition(key_id), KEY_SORT)))
+            .condition_expression(
+                "tenant = :tenant AND attribute_not_exists(revoked_at) \
+                 AND (attribute_not_exists(expires_at) OR expires_at > :now)",
+            )
+            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .build()
+            .map_err(|error| StoreError::unreadable("register_agent", error))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// Puts an item where there is none; otherwise gives the one that is there.
@@ -331,6 +348,7 @@ impl TenantStore<'_> {
     /// [`StoreError`] as every operation.
     pub async fn end_agent_session(&self, session: &SessionKey) -> Result<(), StoreError> {
         const OPERATION: &str = "end_agent_session";
+        self.store.memory.credentials.take(&session.secret_sha256);
         let answer = self
             .store
             .client
@@ -360,59 +378,6 @@ impl TenantStore<'_> {
                 Ok(())
             }
             Err(error) => Err(StoreError::from_sdk(OPERATION, &error)),
-        }
-    }
-
-    /// Revokes an API token, or an agent key and every session derived from it. The item stays, and says who did it.
-    ///
-    /// # Errors
-    /// [`StoreError`] as every operation.
-    pub async fn revoke_credential(
-        &self,
-        key_id: &KeyId,
-        revoked_by: &str,
-        now: Timestamp,
-    ) -> Result<Revocation, StoreError> {
-        const OPERATION: &str = "revoke_credential";
-        let answer = self
-            .store
-            .client
-            .update_item()
-            .table_name(self.store.tables.name(TableKind::Credentials))
-            .set_key(Some(key(partition(key_id), KEY_SORT)))
-            .update_expression("SET revoked_at = :now, revoked_by = :by")
-            .condition_expression("tenant = :tenant AND attribute_not_exists(revoked_at)")
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":by", string(revoked_by))
-            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(OPERATION, answer.consumed_capacity());
-                Ok(Revocation::Revoked)
-            }
-            Err(error) => {
-                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
-                    error.as_service_error()
-                else {
-                    return Err(StoreError::from_sdk(OPERATION, &error));
-                };
-                self.store.meter.lost_race(OPERATION);
-                let Some(item) = failed.item().filter(|item| !item.is_empty()) else {
-                    return Ok(Revocation::Unknown);
-                };
-                let there: KeyItem = from_item(OPERATION, item.clone())?;
-                // A credential of the tenant fails the condition only if it is revoked already.
-                if &there.tenant == self.scope.tenant() {
-                    Ok(Revocation::Revoked)
-                } else {
-                    Ok(Revocation::Unknown)
-                }
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! write each. What it reads does not grow with the number of jobs that wait.
 
 use super::item::{LIVE, live_sort};
-use super::{JOB, read_job, wrote};
+use super::{JOB, read_stored, wrote};
 use crate::call::{key, number, string};
 use crate::keys::{deadline_partition, deadline_sort, millis};
 use crate::schema::TableKind;
@@ -310,7 +310,12 @@ impl TenantStore<'_> {
                 Some(_) | None => return Err(StoreError::from_sdk(OPERATION, &error)),
             },
         };
-        item.map(|item| read_job(OPERATION, item)).transpose()
+        let Some(item) = item else { return Ok(None) };
+        let stored = read_stored(OPERATION, item)?;
+        let job = stored.job.clone();
+        // Its agent will soon start and complete it, and this process may be the one that is asked.
+        self.store.memory.jobs.put(self.scope.job(job_id), stored);
+        Ok(Some(job))
     }
 }
 

@@ -55,7 +55,7 @@ impl TenantStore<'_> {
             .write_job("promote_job", &stored, &after, now, write_id)
             .await?
         {
-            Outcome::Applied(()) => Ok(true),
+            Outcome::Applied(_) => Ok(true),
             // Somebody claimed or cancelled it meanwhile: all the better.
             Outcome::Stale(_) | Outcome::Missing => Ok(false),
         }

@@ -1,0 +1,170 @@
+//! The end of a credential, and of everything that was derived from it.
+
+use super::item::{KeyItem, SessionItem};
+use super::{KEY_SORT, KeyId, SessionKey, partition};
+use crate::call::{from_item, key, number, string};
+use crate::schema::TableKind;
+use crate::{AgentOutcome, StoreError, TenantStore, WriteId};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use domain::agent::Event;
+use wire::Timestamp;
+
+/// How many sessions are read at a time, and how many pages of them are ended by one call.
+const SESSIONS_PAGE: i32 = 50;
+const MAX_PAGES: usize = 10;
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is revoked, now or since an earlier call.
+    Revoked,
+    /// The tenant has no such credential.
+    Unknown,
+}
+
+impl TenantStore<'_> {
+    /// Revokes an API token, or an agent key and every session derived from it. The item stays, and says who did it.
+    ///
+    /// The agents of an agent key are ended and their jobs given back before this returns, up to 500 of them at a time: if
+    /// there are more, or if it fails half-way, [`StoreError::Busy`], and the same call again goes on where this one stopped.
+    /// None of them can claim anything from the first write on.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn revoke_credential(
+        &self,
+        key_id: &KeyId,
+        revoked_by: &str,
+        now: Timestamp,
+        random: impl FnMut() -> [u8; 8],
+    ) -> Result<Revocation, StoreError> {
+        let revocation = self.mark_revoked(key_id, revoked_by, now).await?;
+        if revocation == Revocation::Revoked {
+            self.end_sessions(key_id, now, random).await?;
+        }
+        Ok(revocation)
+    }
+
+    /// Ends the agents whose sessions were derived from the key, and the sessions.
+    async fn end_sessions(
+        &self,
+        key_id: &KeyId,
+        now: Timestamp,
+        mut random: impl FnMut() -> [u8; 8],
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "end_sessions";
+        for _ in 0..MAX_PAGES {
+            let sessions = self.sessions_of(key_id).await?;
+            if sessions.is_empty() {
+                return Ok(());
+            }
+            for session in sessions {
+                let write_id = WriteId::new(random());
+                let outcome = self
+                    .change_agent(
+                        OPERATION,
+                        &session.agent_id,
+                        &Event::Deregister,
+                        now,
+                        &write_id,
+                    )
+                    .await?;
+                match outcome {
+                    AgentOutcome::Changed(agent) | AgentOutcome::AlreadyDone(agent) => {
+                        self.give_back_jobs(&agent.agent_id, agent.epoch, now, &mut random)
+                            .await?;
+                    }
+                    AgentOutcome::Missing | AgentOutcome::Refused(_) => {}
+                    AgentOutcome::Contended => {
+                        return Err(StoreError::Busy {
+                            operation: OPERATION,
+                            reason: "an agent kept changing".to_owned(),
+                        });
+                    }
+                }
+                // Last, so that whoever does this again still finds what is left to do.
+                self.end_agent_session(&SessionKey {
+                    parent: key_id.clone(),
+                    secret_sha256: session.secret_sha256,
+                })
+                .await?;
+            }
+        }
+        Err(StoreError::Busy {
+            operation: OPERATION,
+            reason: "there are more sessions to end".to_owned(),
+        })
+    }
+
+    /// Some of the sessions that were derived from the key.
+    async fn sessions_of(&self, key_id: &KeyId) -> Result<Vec<SessionItem>, StoreError> {
+        const OPERATION: &str = "end_sessions";
+        let answer = self
+            .store
+            .client
+            .query()
+            .table_name(self.store.tables.name(TableKind::Credentials))
+            .key_condition_expression("pk = :key AND begins_with(sk, :session)")
+            .expression_attribute_values(":key", string(partition(key_id)))
+            .expression_attribute_values(":session", string("S#"))
+            .consistent_read(true)
+            .limit(SESSIONS_PAGE)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
+        self.store.count_read(OPERATION, answer.consumed_capacity());
+        let items = answer.items.unwrap_or_default().into_iter();
+        items.map(|item| from_item(OPERATION, item)).collect()
+    }
+
+    async fn mark_revoked(
+        &self,
+        key_id: &KeyId,
+        revoked_by: &str,
+        now: Timestamp,
+    ) -> Result<Revocation, StoreError> {
+        const OPERATION: &str = "revoke_credential";
+        let answer = self
+            .store
+            .client
+            .update_item()
+            .table_name(self.store.tables.name(TableKind::Credentials))
+            .set_key(Some(key(partition(key_id), KEY_SORT)))
+            .update_expression("SET revoked_at = :now, revoked_by = :by")
+            .condition_expression("tenant = :tenant AND attribute_not_exists(revoked_at)")
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":by", string(revoked_by))
+            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                self.store
+                    .count_write(OPERATION, answer.consumed_capacity());
+                Ok(Revocation::Revoked)
+            }
+            Err(error) => {
+                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
+                    error.as_service_error()
+                else {
+                    return Err(StoreError::from_sdk(OPERATION, &error));
+                };
+                self.store.meter.lost_race(OPERATION);
+                let Some(item) = failed.item().filter(|item| !item.is_empty()) else {
+                    return Ok(Revocation::Unknown);
+                };
+                let there: KeyItem = from_item(OPERATION, item.clone())?;
+                // A credential of the tenant fails the condition only if it is revoked already.
+                if &there.tenant == self.scope.tenant() {
+                    Ok(Revocation::Revoked)
+                } else {
+                    Ok(Revocation::Unknown)
+                }
+            }
+        }
+    }
+}
