@@ -1,5 +1,8 @@
 //! Maintenance on the embedded engine, with a clock that stands still or tells tokio's time.
 
+mod metrics;
+mod rounds;
+
 use super::*;
 use domain::agent::{Agent, Introduction};
 use domain::job::{Holder, Job, JobEvent, JobSpec};
