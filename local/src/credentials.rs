@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use store::{Creation, CredentialKind, NewAgentKey, NewApiToken, Presented, TenantScope};
-use wire::{PoolName, TenantId};
+use wire::{PoolName, ShortText, TenantId};
 
 /// The file, in the data directory, that holds the API token.
 pub const API_TOKEN_FILE: &str = "api-token";
@@ -51,6 +51,10 @@ pub(crate) fn prepare_directory(directory: &Path) -> Result<()> {
 pub(crate) async fn ensure(api: &Api, directory: &Path, pool: &PoolName) -> Result<Credentials> {
     let tenant = TenantId::parse(NAME)?;
     let scope = api.store.create_tenant(&tenant, api.now()).await?;
+    // So that people who sign in can be invited to what the token is for.
+    let name = ShortText::parse(NAME)?;
+    let organisation = api.store.tenant(&scope);
+    organisation.ensure_organisation(&name, api.now()).await?;
     let api_token = ensure_one(api, &scope, &directory.join(API_TOKEN_FILE), None).await?;
     let agent_key = ensure_one(api, &scope, &directory.join(AGENT_KEY_FILE), Some(pool)).await?;
     Ok(Credentials {
@@ -110,6 +114,7 @@ fn bound_to(verified: &store::Verified, pool: Option<&PoolName>) -> bool {
         (
             store::Subject::AgentKey { .. }
             | store::Subject::Token { .. }
+            | store::Subject::Person { .. }
             | store::Subject::AgentSession { .. },
             _,
         ) => false,
@@ -146,6 +151,7 @@ async fn create(
         secret_sha256,
         name,
         scopes,
+        member: None,
         created_by,
         expires_at,
     };

@@ -1,11 +1,12 @@
 //! The whole control plane in one process, for development and tests: the functions' own routers on one port, on an
-//! embedded DynamoDB, with the maintenance function on a timer and an agent.
+//! embedded DynamoDB, with the maintenance function on a timer, an agent, and a fake identity provider for people to sign in with.
 //!
 //! Invariant: no function depends on this crate, so nothing here can be deployed.
 
 mod credentials;
 mod options;
 mod plane;
+mod provider;
 mod repository;
 mod server;
 mod session;
@@ -13,5 +14,6 @@ mod watch;
 
 pub use credentials::{AGENT_KEY_FILE, API_TOKEN_FILE};
 pub use options::Options;
-pub use plane::{Plane, PlaneError, document, router};
+pub use plane::{Plane, PlaneError, document, router, router_with};
+pub use provider::{CLIENT_ID, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET, Provider};
 pub use session::run;

@@ -1,12 +1,15 @@
 //! The control plane in this process.
 
 use crate::credentials::{self, Credentials, ENVIRONMENT};
+use crate::provider::Provider;
 use crate::server;
 use anyhow::{Context, Result};
-use auth::Api;
+use auth::{Api, Identities, KeyEncryption, Limits, Origin};
+use auth_function::SignIn;
 use axum::Router;
 use embedded_dynamodb::Engine;
 use maintenance::Maintenance;
+use oidc::Network;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,21 +66,42 @@ pub enum PlaneError {
 }
 
 /// The functions' routers as one, and their document.
-fn routes(api: &Api) -> (Router, OpenApi) {
+fn routes(api: &Api, sign_in: SignIn, identities: Identities) -> (Router, OpenApi) {
     queue::routes(api.clone())
-        .merge(agents::routes(api.clone()))
+        .merge(agents::routes(api.clone(), identities))
+        .merge(auth_function::routes(api.clone(), sign_in))
         .merge(dashboard::routes(api.clone()))
         .into_parts()
 }
 
-/// Every HTTP function behind one router, as callers see it.
+/// Every HTTP function behind one router, as callers see it. Nobody can sign in.
 pub fn router(api: &Api) -> Router {
-    web::app(server::limited(routes(api).0))
+    router_with(api, SignIn::none())
+}
+
+/// The same, for people whom the providers know.
+pub fn router_with(api: &Api, sign_in: SignIn) -> Router {
+    router_for(api, sign_in, nobody())
+}
+
+/// The same, for agents whose issuers and keys are known as well.
+fn router_for(api: &Api, sign_in: SignIn, identities: Identities) -> Router {
+    web::app(server::limited(routes(api, sign_in, identities).0))
+}
+
+/// Issuers of the Internet, and no HMAC keys.
+fn nobody() -> Identities {
+    Identities::new(Network::public(), KeyEncryption::Off)
 }
 
 /// The OpenAPI document of every HTTP function.
 pub fn document(api: &Api) -> OpenApi {
-    routes(api).1
+    routes(api, SignIn::none(), nobody()).1
+}
+
+/// What `HMAC_KEY_ENCRYPTION_KEY` says, as for the function.
+fn key_encryption() -> Result<KeyEncryption> {
+    KeyEncryption::from_env().map_err(anyhow::Error::msg)
 }
 
 impl Plane {
@@ -91,6 +115,9 @@ impl Plane {
         } = options;
         credentials::prepare_directory(&data_dir)?;
         let listener = listen(port).await?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
         let engine = if memory {
             Engine::memory()?
         } else {
@@ -102,17 +129,21 @@ impl Plane {
             store,
             clock: Clock::system(),
             entropy: Entropy::system(),
+            limits: Limits::of_a_laptop(),
+            usage: auth::Usage::default(),
             environment: ENVIRONMENT,
+            origin: Origin::local(address.port()),
             name: "hybrid-local",
             version: env!("CARGO_PKG_VERSION"),
         };
         let credentials = credentials::ensure(&api, &data_dir, &pool).await?;
-        let address = listener
-            .local_addr()
-            .context("the listener has no address")?;
         let (stop, stopped) = watch::channel(false);
+        let origins = [api.origin.as_str().to_owned()];
+        let provider = Provider::start(&origins, api.clock.clone(), stopped.clone()).await?;
+        let identities = Identities::new(provider.network()?, key_encryption()?);
+        let router = router_for(&api, provider.sign_in()?, identities);
         let tasks = vec![
-            tokio::spawn(server::serve(listener, router(&api), stopped.clone())),
+            tokio::spawn(server::serve(listener, router, stopped.clone())),
             tokio::spawn(maintain(api.clone(), stopped)),
         ];
         Ok(Self {

@@ -191,7 +191,9 @@ fn print_how_to(options: &Options, plane: &Plane, job: Option<&Job>) {
             job.job_id
         );
     }
-    println!("  {url}/api/docs describes every call.");
+    println!("Sign in as one of three made-up people, with a browser:");
+    println!("  {url}/auth/login/github");
+    println!("{url}/api/docs describes every call.");
     println!("Ctrl-C stops it.");
 }
 

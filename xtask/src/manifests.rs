@@ -28,6 +28,40 @@ fn own_versions(manifest: &toml::Table) -> Vec<String> {
         .collect()
 }
 
+/// Features by which a crate trusts a server of this machine. Nothing that is deployed takes one.
+const FEATURES_OF_TESTS: [&str; 2] = ["local", "testing"];
+
+/// Dependencies that a manifest takes with a feature of tests, for more than its own tests; and such features that it
+/// turns on by one of another name.
+fn features_of_tests(manifest: &toml::Table) -> Vec<String> {
+    let is_of_tests = |feature: &&str| {
+        let name = feature.rsplit_once('/').map_or(*feature, |(_, name)| name);
+        FEATURES_OF_TESTS.contains(&name)
+    };
+    let names = |list: Option<&toml::Value>| -> Vec<String> {
+        let list = list.and_then(toml::Value::as_array).into_iter().flatten();
+        let found = list.filter_map(toml::Value::as_str).filter(is_of_tests);
+        found.map(str::to_owned).collect()
+    };
+    let table = |name: &str| manifest.get(name).and_then(toml::Value::as_table);
+    let taken = ["dependencies", "build-dependencies"]
+        .into_iter()
+        .filter_map(table)
+        .flatten()
+        .flat_map(|(name, dependency)| {
+            let found = names(dependency.get("features"));
+            found
+                .into_iter()
+                .map(move |feature| format!("{name}/{feature}"))
+        });
+    let turned_on = table("features")
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !FEATURES_OF_TESTS.contains(&name.as_str()))
+        .flat_map(|(_, list)| names(Some(list)));
+    taken.chain(turned_on).collect()
+}
+
 /// Dependencies of the workspace that nothing in it takes.
 fn untaken<'a>(workspace: &'a toml::Table, members: &[toml::Table]) -> Vec<&'a str> {
     let is_named = |manifest: &toml::Table, name: &str| {
@@ -101,6 +135,37 @@ mod tests {
         let mut unused = untaken(offered, &members);
         unused.retain(|name| !own.contains(name));
         assert_eq!(unused, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn nothing_that_is_deployed_takes_a_feature_of_tests() {
+        let is_deployed = |file: &String| {
+            ["functions/", "shared/", "customer/"]
+                .iter()
+                .any(|start| file.starts_with(start))
+        };
+        for file in member_manifests().into_iter().filter(is_deployed) {
+            let found = features_of_tests(&manifest(&file));
+            assert_eq!(found, Vec::<String>::new(), "in {file}");
+        }
+    }
+
+    #[test]
+    fn a_feature_of_tests_is_found_wherever_it_is_taken() {
+        let manifest = toml::from_str(
+            r#"
+            [features]
+            default = ["auth/testing"]
+            testing = ["oidc/testing"]
+            [dependencies]
+            good = { workspace = true, features = ["serde"] }
+            oidc = { workspace = true, features = ["local"] }
+            [dev-dependencies]
+            oidc = { workspace = true, features = ["testing"] }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(features_of_tests(&manifest), ["oidc/local", "auth/testing"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::heartbeat::Heartbeat;
 use crate::holdings::Stop;
+use crate::identity::Prover;
 use crate::job::{entry, given_up, run_job};
 use crate::outbox::Outbox;
 use crate::session::{Session, SessionEnd, register};
@@ -56,6 +57,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) base_url: String,
     pub(crate) client: Client,
+    pub(crate) prover: Prover,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) directories: Directories,
     pub(crate) delivery: Delivery,
@@ -95,6 +97,7 @@ pub async fn run(
     let url =
         check_url(&config.url, config.insecure_http).map_err(|fault| Error::Config(vec![fault]))?;
     let client = Client::new(&config.url, config.insecure_http)?;
+    let prover = Prover::new(config.identity.clone()).map_err(Error::Client)?;
     let directories = Directories::prepare(&config)?;
     let observer: Arc<dyn Observer> = Arc::new(observer);
     let contact = Arc::new(Notify::new());
@@ -111,6 +114,7 @@ pub async fn run(
         config,
         base_url,
         client,
+        prover,
         observer,
         directories,
         delivery,

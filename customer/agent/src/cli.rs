@@ -1,9 +1,12 @@
 //! The command line: `hybrid-agent run` with flags, environment variables and a TOML file that all say the same things.
 
+mod identity;
+
 use crate::config::{Config, KEY_VARIABLE, MAX_JOBS};
 use crate::error::Error;
+use crate::identity::ENROLMENT_VARIABLE;
 use crate::settings::{
-    Kind, Layer, SETTINGS, Setting, from_environment, from_file, from_flags, read_small, variable,
+    Kind, Layer, SETTINGS, Setting, from_environment, from_file, from_flags, variable,
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use secrecy::SecretString;
@@ -32,7 +35,10 @@ pub fn command() -> Command {
     Command::new("hybrid-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs the jobs of a Hybrid CI/CD pool on this machine")
-        .after_help("The key is read from HYBRID_AGENT_KEY, or from a file: --key-file.")
+        .after_help(
+            "The key is read from HYBRID_AGENT_KEY, or from a file: --key-file. A single-use enrolment token is read from \
+             HYBRID_AGENT_ENROLMENT_TOKEN, or from a file: --enrolment-file.",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(run)
@@ -68,31 +74,14 @@ pub fn configuration(matches: &ArgMatches, environment: &Environment) -> Result<
         .map(OsString::from)
         .or_else(|| environment.get(OsStr::new("HYBRID_AGENT_CONFIG")).cloned());
     let file = config_file.map_or_else(Layer::new, |path| from_file(Path::new(&path), &mut faults));
-    let named = |layer: &Layer| {
-        layer
-            .get("key_file")
-            .and_then(|values| values.first())
-            .cloned()
+    let sources = Sources {
+        flags: flags.clone(),
     };
-    let key = match (named(&flags), environment.get(OsStr::new(KEY_VARIABLE))) {
-        (Some(path), _) => key_from_file(&path),
-        (None, Some(value)) => value
-            .to_str()
-            .map(|text| text.trim().to_owned())
-            .ok_or_else(|| format!("{KEY_VARIABLE}: is not UTF-8")),
-        (None, None) => named(&variables)
-            .or_else(|| named(&file))
-            .map_or(Ok(String::new()), |path| key_from_file(&path)),
-    };
-    let key = key.unwrap_or_else(|fault| {
-        faults.push(fault);
-        String::new()
-    });
     let mut layer = file;
     layer.extend(variables);
     layer.extend(flags);
     let mut values = Values { layer, faults };
-    let config = values.assemble(SecretString::from(key), environment);
+    let config = values.assemble(&sources, environment);
     let mut faults = values.faults;
     if let Some(config) = config {
         faults.extend(config.faults());
@@ -103,10 +92,15 @@ pub fn configuration(matches: &ArgMatches, environment: &Environment) -> Result<
     Err(Error::Config(faults))
 }
 
-fn key_from_file(path: &str) -> Result<String, String> {
-    match read_small(Path::new(path)) {
-        Ok(text) => Ok(text.trim().to_owned()),
-        Err(error) => Err(format!("key_file: {path}: {error}")),
+/// What was said on the command line alone: a file that a flag names goes before the variable with the secret itself.
+struct Sources {
+    flags: Layer,
+}
+
+impl Sources {
+    fn flag(&self, name: &str) -> Option<String> {
+        let values = self.flags.get(name)?;
+        values.first().cloned()
     }
 }
 
@@ -170,14 +164,18 @@ impl Values {
     }
 
     /// Everything but the checks that [`Config`] makes itself.
-    fn assemble(&mut self, key: SecretString, environment: &Environment) -> Option<Config> {
+    fn assemble(&mut self, sources: &Sources, environment: &Environment) -> Option<Config> {
         let directory = self
             .text("directory")
             .map_or_else(|| default_directory(environment), PathBuf::from);
         let url = self.text("url").unwrap_or_default();
-        let mut config = Config::new(url, self.pool()?, key, &directory);
+        let identity = self.identity(sources, environment);
+        let mut config = Config::new(url, self.pool()?, SecretString::from(""), &directory);
+        config.identity = identity;
         config.environment = environment.clone();
-        config.environment.remove(OsStr::new(KEY_VARIABLE));
+        for secret in [KEY_VARIABLE, ENROLMENT_VARIABLE] {
+            config.environment.remove(OsStr::new(secret));
+        }
         for (name, place) in [
             ("work_dir", &mut config.work_dir),
             ("log_dir", &mut config.log_dir),

@@ -89,10 +89,10 @@ impl Client {
 
     pub(crate) async fn register(
         &self,
-        key: &SecretString,
+        proof: &SecretString,
         request: &RegisterRequest,
     ) -> Result<RegisterResponse, CallError> {
-        self.send(Method::POST, "/api/agents/register", key, Some(request))
+        self.send(Method::POST, "/api/agents/register", proof, Some(request))
             .await
     }
 
@@ -255,7 +255,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 /// An error with its causes: reqwest's own text is only "error sending request".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -1,5 +1,6 @@
 //! What an agent needs to know.
 
+use crate::identity::{ENROLMENT_VARIABLE, Identity};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -38,8 +39,8 @@ pub struct Config {
     pub url: String,
     /// The pool; the one that the key is bound to.
     pub pool: PoolName,
-    /// The agent key.
-    pub key: SecretString,
+    /// How the agent proves who it is when it registers.
+    pub identity: Identity,
     /// How many jobs to run at a time, 1 to 100.
     pub jobs: u32,
     /// Where mirrors of repositories and working directories are.
@@ -67,7 +68,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Defaults, with all directories in `directory` and the environment of this process.
+    /// Defaults with an agent key, all directories in `directory` and the environment of this process.
     pub fn new(
         url: impl Into<String>,
         pool: PoolName,
@@ -77,7 +78,7 @@ impl Config {
         Self {
             url: url.into(),
             pool,
-            key,
+            identity: Identity::Key(key),
             jobs: 1,
             work_dir: directory.join("work"),
             log_dir: directory.join("logs"),
@@ -86,12 +87,28 @@ impl Config {
             hostname: this_host(),
             env_allow: Vec::new(),
             environment: std::env::vars_os()
-                .filter(|(name, _)| name != KEY_VARIABLE)
+                .filter(|(name, _)| name != KEY_VARIABLE && name != ENROLMENT_VARIABLE)
                 .collect(),
             logs_url_prefix: None,
             log_limit_bytes: 100 * 1024 * 1024,
             stop_grace: Duration::from_secs(10),
             insecure_http: false,
+        }
+    }
+
+    fn identity_fault(&self) -> Option<String> {
+        let is_empty = |secret: &SecretString| secret.expose_secret().trim().is_empty();
+        match &self.identity {
+            Identity::Key(key) if is_empty(key) => Some(format!(
+                "key: is empty; set {KEY_VARIABLE} or name a key_file"
+            )),
+            Identity::Enrolment(token) if is_empty(token) => Some(format!(
+                "enrolment token: is empty; set {ENROLMENT_VARIABLE} or name an enrolment_file"
+            )),
+            Identity::Workload(workload) if workload.audience.is_empty() => {
+                Some("audience: is missing; the trust rule shows it, or name the tenant".to_owned())
+            }
+            Identity::Key(_) | Identity::Enrolment(_) | Identity::Workload(_) => None,
         }
     }
 
@@ -101,11 +118,7 @@ impl Config {
         if let Err(fault) = check_url(&self.url, self.insecure_http) {
             faults.push(format!("url: {fault}"));
         }
-        if self.key.expose_secret().trim().is_empty() {
-            faults.push(format!(
-                "key: is empty; set {KEY_VARIABLE} or name a key_file"
-            ));
-        }
+        faults.extend(self.identity_fault());
         if !(1..=MAX_JOBS).contains(&self.jobs) {
             faults.push(format!(
                 "jobs: must be from 1 to {MAX_JOBS}, not {}",

@@ -11,8 +11,8 @@ pub enum Error {
     Config(Vec<String>),
     /// The control plane refuses the agent for good.
     #[error(
-        "the control plane refuses to {what}: {reason}. Check that the key is meant for this pool and has not been revoked, \
-         and that the URL is the control plane's"
+        "the control plane refuses to {what}: {reason}. Check that the key, or the trust rule, is meant for this pool and has \
+         not been revoked, and that the URL is the control plane's"
     )]
     Refused {
         /// What was refused.
@@ -20,6 +20,13 @@ pub enum Error {
         /// The status and what the control plane says.
         reason: String,
     },
+    /// The enrolment token does not register this agent, or not again.
+    #[error(
+        "the enrolment token is refused: it is good for one registration, which it may have served though the answer was lost, \
+         and for as long as it was made for. Make another (POST /api/agents/enrolment-tokens) and start the agent with it; for \
+         agents that start again by themselves use a key or an identity of the platform"
+    )]
+    Enrolment,
     /// Somebody deregistered the agent.
     #[error("this agent was deregistered by somebody else; start it again to register it anew")]
     Terminated,

@@ -51,9 +51,9 @@ pub(crate) fn secrets_redactor(
     token: &SecretString,
     secrets: &Secrets,
 ) -> Redactor {
-    let own = [config.key.expose_secret(), token.expose_secret()];
+    let own = config.identity.secret().into_iter().chain([token]);
     Redactor::new(
-        own.into_iter()
+        own.map(ExposeSecret::expose_secret)
             .chain(secrets.values().map(ExposeSecret::expose_secret)),
     )
 }

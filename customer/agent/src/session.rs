@@ -6,6 +6,7 @@ use crate::client::{CallError, Client};
 use crate::error::Error;
 use crate::event::Event;
 use crate::holdings::Holdings;
+use crate::identity::{NoProof, Refusal};
 use crate::lease::{Lease, Moment};
 use crate::shutdown::Urgency;
 use secrecy::SecretString;
@@ -96,30 +97,69 @@ async fn register_for_ever(context: &Context) -> Result<Session, Error> {
         max_concurrent_jobs: config.jobs,
     };
     let mut backoff = Backoff::default();
+    let mut outage = false;
     loop {
+        let proof = proof(context).await?;
         let sent = Moment::now();
-        let error = match context.client.register(&config.key, &request).await {
+        let error = match context.client.register(&proof, &request).await {
             Ok(answer) => {
-                if backoff.failures() > 0 {
+                context.prover.accepted(&proof);
+                if outage {
                     context.observe(&Event::ContactRestored);
                 }
                 return Ok(begin(&context.client, answer, sent).await);
             }
             Err(error) => error,
         };
-        if !error.is_transient() {
-            return Err(Error::Refused {
-                what: "register the agent",
-                reason: error.to_string(),
-            });
-        }
-        if backoff.failures() == 0 {
-            context.observe(&Event::Outage {
-                reason: error.to_string(),
-            });
+        if error.is_transient() {
+            context.prover.unanswered(&proof);
+            if !outage {
+                outage = true;
+                context.observe(&Event::Outage {
+                    reason: error.to_string(),
+                });
+            }
+        } else {
+            check_refusal(context, &proof, &error)?;
         }
         tokio::time::sleep(backoff.next(error.retry_after(), random())).await;
     }
+}
+
+/// A proof of who the agent is, however long it takes to get one.
+async fn proof(context: &Context) -> Result<SecretString, Error> {
+    let mut backoff = Backoff::default();
+    let mut told = String::new();
+    loop {
+        let reason = match context.prover.proof().await {
+            Ok(proof) => return Ok(proof),
+            Err(NoProof::Any) => return Err(Error::Enrolment),
+            Err(NoProof::Yet(reason)) => reason,
+        };
+        if reason != told {
+            context.warn(format!(
+                "there is no proof of this agent's identity yet: {reason}; trying again"
+            ));
+            told = reason;
+        }
+        tokio::time::sleep(backoff.next(None, random())).await;
+    }
+}
+
+/// Ends the agent if its registration is refused for good.
+fn check_refusal(context: &Context, proof: &SecretString, error: &CallError) -> Result<(), Error> {
+    let is_unauthorized = *error == CallError::Unauthorized;
+    if is_unauthorized && context.prover.refused(proof) == Refusal::TryAnother {
+        context.warn("the control plane does not take this token; getting another one".to_owned());
+        return Ok(());
+    }
+    if is_unauthorized && context.prover.is_single_use() {
+        return Err(Error::Enrolment);
+    }
+    Err(Error::Refused {
+        what: "register the agent",
+        reason: error.to_string(),
+    })
 }
 
 async fn begin(client: &Client, answer: wire::RegisterResponse, sent: Moment) -> Session {

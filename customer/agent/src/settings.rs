@@ -32,7 +32,7 @@ const fn setting(name: &'static str, kind: Kind, help: &'static str) -> Setting 
 }
 
 /// Every setting, in the order that the help lists them. `docs/agent.md` lists the same.
-pub(crate) const SETTINGS: [Setting; 15] = [
+pub(crate) const SETTINGS: [Setting; 21] = [
     setting(
         "url",
         Kind::Text,
@@ -52,6 +52,36 @@ pub(crate) const SETTINGS: [Setting; 15] = [
         "key_file",
         Kind::Text,
         "A file with the agent key. Default: the variable HYBRID_AGENT_KEY",
+    ),
+    setting(
+        "identity",
+        Kind::Text,
+        "How to prove who this is: key, enrolment, aws, gcp, azure, kubernetes, github or file. Default key",
+    ),
+    setting(
+        "enrolment_file",
+        Kind::Text,
+        "A file with a single-use token. Default: the variable HYBRID_AGENT_ENROLMENT_TOKEN",
+    ),
+    setting(
+        "tenant",
+        Kind::Text,
+        "The organisation's id: tokens of the platform are made for <url>/agents/<tenant>",
+    ),
+    setting(
+        "audience",
+        Kind::Text,
+        "What tokens of the platform are made for, as the trust rule shows it. Default: from url and tenant",
+    ),
+    setting(
+        "token_file",
+        Kind::Text,
+        "The token of identity file or kubernetes. Default for kubernetes /var/run/secrets/tokens/hybrid-agent",
+    ),
+    setting(
+        "azure_resource",
+        Kind::Text,
+        "The Application ID URI that tokens of Azure are made for. Default: the audience",
     ),
     setting(
         "directory",

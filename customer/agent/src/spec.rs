@@ -347,7 +347,12 @@ pub(crate) fn is_variable_name(name: &str) -> bool {
 
 fn parse_secret(text: &str) -> Result<SecretRef, &'static str> {
     if let Some(name) = text.strip_prefix("env://") {
-        if name == crate::config::KEY_VARIABLE {
+        if [
+            crate::config::KEY_VARIABLE,
+            crate::identity::ENROLMENT_VARIABLE,
+        ]
+        .contains(&name)
+        {
             return Err("the agent's own key is not given to jobs");
         }
         if is_variable_name(name) {

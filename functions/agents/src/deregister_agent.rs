@@ -1,7 +1,7 @@
 //! An agent leaves, and its jobs go back at once.
 
-use crate::view::{self, AgentView, changed};
-use auth::{Api, Caller, OrProblem};
+use crate::view::{self, AgentView};
+use auth::{Action, Api, Caller, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
 use domain::agent::Event;
@@ -37,11 +37,16 @@ pub(crate) async fn deregister_agent(
 ) -> Result<Json<DeregisterResponse>, Problem> {
     let now = api.now();
     let tenant = api.store.tenant(&caller.scope);
-    let outcome = tenant
-        .change_agent("deregister", &id, &Event::Deregister, now, &api.write_id())
-        .await
-        .or_problem()?;
-    let agent = changed(outcome)?;
+    let change = async {
+        let seen = tenant.agent(&id).await.or_problem()?;
+        let outcome = tenant
+            .change_agent("deregister", &id, &Event::Deregister, now, &api.write_id())
+            .await
+            .or_problem()?;
+        view::audited(outcome, seen.as_ref(), now)
+    };
+    let subject = (Action::AgentDeregister, Resource::agent(&id));
+    let agent = api.audited(&caller, subject, change).await?;
     // If this ends halfway, the sweep goes on: it looks for what a gone agent held for five minutes.
     let returned = tenant
         .give_back_jobs(&id, agent.epoch, now, || api.entropy.bytes())

@@ -1,31 +1,40 @@
 //! Agents: registered, heard of, asked to drain, deregistered; and the pools they belong to.
 
+mod credentials;
 mod deregister_agent;
+mod enrolment_tokens;
 mod get_agent;
 mod get_agent_config;
+mod keys;
 mod list_agent_jobs;
 mod list_agents;
 mod pools;
 mod register_agent;
 mod send_heartbeat;
 mod set_agent_status;
+mod signing_keys;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
+mod trust_rules;
 mod view;
 
-use auth::{Access, Api, Routes, Scope};
+use auth::{Access, Action, Api, Identities, Routes, Scope, audited, unrecorded};
 use utoipa_axum::routes;
 
-/// The routes of agents and pools.
-pub fn routes(api: Api) -> Routes {
+/// The routes of agents, of what they register with, and of pools.
+pub fn routes(api: Api, identities: Identities) -> Routes {
     let read = Access::people(Scope::AgentsRead);
     let write = Access::people(Scope::AgentsWrite);
     let own = Scope::AgentsHeartbeat;
     let routes = Routes::new(api)
-        .route_for_known_agents(
+        .route_for_registration(
             Access::agent_key(Scope::AgentsRegister),
-            routes!(register_agent::register_agent),
+            identities.clone(),
+            audited(
+                &[Action::AgentRegister],
+                routes!(register_agent::register_agent),
+            ),
         )
         .route(read, routes!(list_agents::list_agents))
         .route(read, routes!(list_agents::list_healthy_agents))
@@ -40,12 +49,25 @@ pub fn routes(api: Api) -> Routes {
         )
         .route_for_known_agents(
             Access::own_agent(own),
-            routes!(send_heartbeat::send_heartbeat),
+            unrecorded(
+                "says that an agent is alive",
+                routes!(send_heartbeat::send_heartbeat),
+            ),
         )
-        .route(write, routes!(set_agent_status::set_agent_status))
+        .route(
+            write,
+            audited(
+                &[Action::AgentStatus],
+                routes!(set_agent_status::set_agent_status),
+            ),
+        )
         .route(
             write.or_own_agent(own),
-            routes!(deregister_agent::deregister_agent),
+            audited(
+                &[Action::AgentDeregister],
+                routes!(deregister_agent::deregister_agent),
+            ),
         );
-    pools::add(routes, read, write)
+    let routes = pools::add(routes, read, write);
+    credentials::add(routes).share(identities)
 }

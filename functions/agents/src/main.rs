@@ -1,6 +1,6 @@
 //! Agents and pools on Lambda.
 
-use auth::Program;
+use auth::{Identities, Program};
 use std::process::ExitCode;
 use store::TableKind;
 
@@ -9,7 +9,7 @@ async fn main() -> ExitCode {
     let program = Program {
         name: "agents",
         version: env!("CARGO_PKG_VERSION"),
-        tables: &[TableKind::Jobs, TableKind::Agents],
+        tables: &[TableKind::Jobs, TableKind::Agents, TableKind::Audit],
     };
-    auth::lambda::run(program, agents::routes).await
+    auth::lambda::run_with(program, Identities::from_env, agents::routes).await
 }

@@ -7,7 +7,7 @@ mod get_scaling;
 mod list_pools;
 mod update_pool;
 
-use auth::{Access, Api, OrProblem, Routes};
+use auth::{Access, Action, Api, Audited, Caller, Change, OrProblem, Resource, Routes, audited};
 use domain::agent::AgentCounts;
 use domain::pool::Pool;
 use serde::Serialize;
@@ -24,12 +24,27 @@ const MAX_DECISIONS: usize = 3;
 pub(crate) fn add(routes: Routes, read: Access, write: Access) -> Routes {
     routes
         .route(read, routes!(list_pools::list_pools))
-        .route(write, routes!(create_pool::create_pool))
+        .route(
+            write,
+            audited(&[Action::PoolCreate], routes!(create_pool::create_pool)),
+        )
         .route(read, routes!(get_pool::get_pool))
-        .route(write, routes!(update_pool::update_pool))
-        .route(write, routes!(delete_pool::delete_pool))
-        .route(write, routes!(update_pool::scale_pool))
-        .route(write, routes!(update_pool::drain_pool))
+        .route(
+            write,
+            audited(&[Action::PoolUpdate], routes!(update_pool::update_pool)),
+        )
+        .route(
+            write,
+            audited(&[Action::PoolDelete], routes!(delete_pool::delete_pool)),
+        )
+        .route(
+            write,
+            audited(&[Action::PoolScale], routes!(update_pool::scale_pool)),
+        )
+        .route(
+            write,
+            audited(&[Action::PoolDrain], routes!(update_pool::drain_pool)),
+        )
         .route(read, routes!(get_scaling::get_scaling))
 }
 
@@ -77,6 +92,38 @@ pub(crate) struct AgentCountsView {
     offline: u64,
 }
 
+/// What is hashed of a pool for the record: what callers see of it, without its agents.
+#[derive(Debug, Serialize)]
+struct PoolSettings<'a> {
+    pool_name: &'a PoolName,
+    region: &'a Option<ShortText>,
+    zone: &'a Option<ShortText>,
+    min_agents: u32,
+    max_agents: u32,
+    desired_agents: u32,
+    enabled: bool,
+    draining: bool,
+    ready_shards: u32,
+    created_at: Timestamp,
+}
+
+impl<'a> PoolSettings<'a> {
+    fn of(pool: &'a Pool) -> Self {
+        Self {
+            pool_name: &pool.pool_name,
+            region: &pool.region,
+            zone: &pool.zone,
+            min_agents: pool.min_agents,
+            max_agents: pool.max_agents,
+            desired_agents: pool.desired_agents,
+            enabled: pool.enabled,
+            draining: pool.draining,
+            ready_shards: pool.ready_shards,
+            created_at: pool.created_at,
+        }
+    }
+}
+
 /// An answer with one pool.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PoolResponse {
@@ -122,13 +169,32 @@ async fn response(
     })
 }
 
-/// Changes a pool: decided anew if somebody else wrote in between.
+/// Changes a pool, with a record of it.
 async fn change(
+    api: &Api,
+    caller: &Caller,
+    (action, name): (Action, &PoolName),
+    decide: impl Fn(&Pool) -> Result<Pool, Problem>,
+) -> Result<Pool, Problem> {
+    let tenant = api.store.tenant(&caller.scope);
+    let change = async {
+        let (before, after) = write(api, &tenant, name, decide).await?;
+        let change = Change::new()
+            .before(&PoolSettings::of(&before))
+            .after(&PoolSettings::of(&after));
+        Ok(Audited::Changed(after, change))
+    };
+    api.audited(caller, (action, Resource::pool(name)), change)
+        .await
+}
+
+/// Writes a change of a pool: decided anew if somebody else wrote in between. The pool before and after it.
+async fn write(
     api: &Api,
     tenant: &TenantStore<'_>,
     name: &PoolName,
     decide: impl Fn(&Pool) -> Result<Pool, Problem>,
-) -> Result<Pool, Problem> {
+) -> Result<(Pool, Pool), Problem> {
     let seen = tenant.pool(name).await.or_problem()?;
     let mut seen = seen.ok_or_else(|| Problem::not_found("pool"))?;
     for _ in 0..MAX_DECISIONS {
@@ -138,7 +204,7 @@ async fn change(
             .await
             .or_problem()?
         {
-            Outcome::Applied(pool) => return Ok(pool),
+            Outcome::Applied(pool) => return Ok((seen, pool)),
             Outcome::Stale(found) => seen = found,
             Outcome::Missing => return Err(Problem::not_found("pool")),
         }

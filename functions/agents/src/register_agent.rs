@@ -1,6 +1,7 @@
 //! An agent joins its pool.
 
-use auth::{Api, KeyCaller, OrProblem, Token};
+use crate::view::change_of;
+use auth::{Action, Api, Audited, OrProblem, Registrant, Resource, Room, Token};
 use axum::Json;
 use axum::extract::State;
 use domain::agent::{Agent, Introduction};
@@ -13,6 +14,10 @@ use wire::{AgentId, RegisterRequest, RegisterResponse};
 ///
 /// Every registration gives a new agent with a session of its own. The pool is created on first use. The session token is
 /// shown this once; heartbeats renew it.
+///
+/// Besides an agent key, `Authorization: Bearer` takes an enrolment token, and a token of the workload's own issuer under the
+/// organisation's trust rules; without `Authorization`, the request may be signed. Each of these is good once: if the
+/// answer to a registration is lost, the next one needs another token, or another nonce and signature.
 #[utoipa::path(
     post,
     path = "/api/agents/register",
@@ -22,16 +27,13 @@ use wire::{AgentId, RegisterRequest, RegisterResponse};
 )]
 pub(crate) async fn register_agent(
     State(api): State<Api>,
-    key: KeyCaller,
+    registrant: Registrant,
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<RegisterResponse>), Problem> {
-    if request.pool_name != key.pool {
-        return Err(Problem::wrong_principal(
-            "this key is bound to another pool",
-        ));
-    }
+    let key = registrant.key_for(&request.pool_name)?;
     let now = api.now();
     let tenant = api.store.tenant(&key.scope);
+    api.take_room(&key.scope, Room::Agent).await?;
     let agent_id = AgentId::new(now, api.entropy.bytes());
     let introduction = Introduction {
         pool_name: request.pool_name,
@@ -46,13 +48,19 @@ pub(crate) async fn register_agent(
     let token = Token::issue_session(api.environment, &key.key_id, &api.entropy);
     let expires_at = now.plus_seconds(SESSION_SECONDS);
     let session = token.presented.session();
-    let registered = tenant
-        .register_agent(&agent, &session, expires_at, &api.write_id())
-        .await
-        .or_problem()?;
-    if !registered {
-        return Err(Problem::unauthenticated());
-    }
+    let register = async {
+        let session = (&session, expires_at);
+        let registered = tenant
+            .register_agent(&agent, session, &registrant.proof, &api.write_id())
+            .await
+            .or_problem()?;
+        if !registered {
+            return Err(Problem::unauthenticated());
+        }
+        Ok(Audited::Changed((), change_of(None, &agent, now)))
+    };
+    let subject = (Action::AgentRegister, Resource::agent(&agent.agent_id));
+    api.audited(&key, subject, register).await?;
     // After what proves the key. If this is as far as it gets, the agent's first claim creates the pool.
     tenant
         .ensure_pool(&key.pool, now, &api.write_id())

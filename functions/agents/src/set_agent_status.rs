@@ -1,7 +1,7 @@
 //! Asks an agent to drain, to pause, or to take work again.
 
-use crate::view::{self, AgentResponse, changed};
-use auth::{Api, Caller, OrProblem};
+use crate::view::{self, AgentResponse};
+use auth::{Action, Api, Caller, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
 use domain::agent::Event;
@@ -59,19 +59,18 @@ pub(crate) async fn set_agent_status(
 ) -> Result<Json<AgentResponse>, Problem> {
     let now = api.now();
     let directive = request.directive().unwrap_or(Directive::Run);
-    let outcome = api
-        .store
-        .tenant(&caller.scope)
-        .change_agent(
-            "set_agent_status",
-            &id,
-            &Event::SetDirective(directive),
-            now,
-            &api.write_id(),
-        )
-        .await
-        .or_problem()?;
-    let agent = changed(outcome)?;
+    let change = async {
+        let tenant = api.store.tenant(&caller.scope);
+        let seen = tenant.agent(&id).await.or_problem()?;
+        let (event, write_id) = (Event::SetDirective(directive), api.write_id());
+        let outcome = tenant
+            .change_agent("set_agent_status", &id, &event, now, &write_id)
+            .await
+            .or_problem()?;
+        view::audited(outcome, seen.as_ref(), now)
+    };
+    let subject = (Action::AgentStatus, Resource::agent(&id));
+    let agent = api.audited(&caller, subject, change).await?;
     Ok(Json(AgentResponse {
         agent: view::agent(&agent, now),
     }))

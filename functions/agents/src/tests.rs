@@ -2,18 +2,20 @@
 
 mod counts;
 mod held_jobs;
+mod identities;
 mod known_credentials;
 
-use auth::{Api, Environment, Scope, Token};
+use auth::{Api, Environment, Identities, KeyEncryption, Scope, Token};
 use axum::Router;
 use axum::body::Body;
 use embedded_dynamodb::Engine;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use oidc::Network;
 use serde_json::{Value, json};
 use store::{CredentialKind, NewAgentKey, NewApiToken, Store, Tables, TenantScope};
 use tower::ServiceExt;
-use web::{Clock, Entropy};
+use web::Clock;
 use wire::{TenantId, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -27,8 +29,17 @@ struct World {
     key: String,
 }
 
+/// Issuers of the Internet, which no test calls, and no HMAC keys.
+fn nobody() -> Identities {
+    Identities::new(Network::public(), KeyEncryption::Off)
+}
+
 impl World {
     async fn new() -> Self {
+        Self::with(nobody()).await
+    }
+
+    async fn with(identities: Identities) -> Self {
         let engine = Engine::memory().unwrap();
         let store = Store::new(
             engine.client(),
@@ -36,15 +47,8 @@ impl World {
             telemetry::Meter::default(),
         );
         store.create_tables().await.unwrap();
-        let api = Api {
-            store,
-            clock: Clock::manual(NOW),
-            entropy: Entropy::seeded(1),
-            environment: Environment::Test,
-            name: "agents",
-            version: "0",
-        };
-        let app = web::app(crate::routes(api.clone()).into_parts().0);
+        let api = Api::testing(store, Clock::manual(NOW));
+        let app = web::app(crate::routes(api.clone(), identities).into_parts().0);
         let tenant = TenantId::parse("acme").unwrap();
         let scope = api.store.create_tenant(&tenant, NOW).await.unwrap();
         let user = user(&api, &scope).await;
@@ -128,14 +132,17 @@ async fn call(app: &Router, method: Method, path: &str, bearer: &str, body: Valu
 }
 
 async fn user(api: &Api, scope: &TenantScope) -> String {
+    user_with(api, scope, &[Scope::AgentsRead, Scope::AgentsWrite]).await
+}
+
+async fn user_with(api: &Api, scope: &TenantScope, scopes: &[Scope]) -> String {
     let token = Token::issue(Environment::Test, CredentialKind::ApiToken, &api.entropy);
     let new = NewApiToken {
         key_id: token.presented.key_id.clone(),
         secret_sha256: token.presented.secret_sha256,
         name: "test".to_owned(),
-        scopes: [Scope::AgentsRead, Scope::AgentsWrite]
-            .map(|scope| scope.to_string())
-            .into(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        member: None,
         created_by: "test".to_owned(),
         expires_at: None,
     };

@@ -1,5 +1,6 @@
 //! An agent as callers see it, and the one map from what became of a change to what its caller is told.
 
+use auth::{Audited, Change};
 use domain::agent::Agent;
 use serde::Serialize;
 use store::AgentOutcome;
@@ -83,6 +84,35 @@ pub(crate) fn agent(agent: &Agent, now: Timestamp) -> AgentView {
         disk_percent: metrics.map(|metrics| metrics.disk_percent),
         uptime_seconds: metrics.map(|metrics| metrics.uptime_seconds),
     }
+}
+
+/// What is recorded of a change. What was seen first is what was there before, unless somebody else wrote in between: a
+/// heartbeat does so every few seconds.
+pub(crate) fn change_of(seen: Option<&Agent>, after: &Agent, now: Timestamp) -> Change {
+    let change = Change::new()
+        .after(&agent(after, now))
+        .with("directive", after.directive)
+        .with("pool", &after.pool_name);
+    match seen.filter(|seen| seen.revision + 1 == after.revision) {
+        Some(before) => change.before(&agent(before, now)),
+        None => change,
+    }
+}
+
+/// An event that was not refused, with what is recorded of it.
+pub(crate) fn audited(
+    outcome: AgentOutcome,
+    seen: Option<&Agent>,
+    now: Timestamp,
+) -> Result<Audited<Box<Agent>>, Problem> {
+    let is_change = matches!(outcome, AgentOutcome::Changed(_));
+    let agent = changed(outcome)?;
+    Ok(if is_change {
+        let change = change_of(seen, &agent, now);
+        Audited::Changed(agent, change)
+    } else {
+        Audited::Unchanged(agent)
+    })
 }
 
 /// The agent after a change, or why there was none.

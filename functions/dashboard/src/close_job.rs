@@ -1,6 +1,6 @@
 //! A person closes a job by hand.
 
-use auth::{Api, Caller};
+use auth::{Action, Api, Caller};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -56,7 +56,7 @@ pub(crate) async fn close_job(
         succeeded: request.status == JobStatus::Completed,
     };
     let job = api
-        .change_job(&caller.scope, "close_job", &id, &event)
+        .change_job_by_hand(&caller, (Action::JobClose, "close_job"), &id, &event)
         .await?;
     tracing::info!(by = caller.created_by(), status = %job.status(), "a job was closed by hand");
     let job = web::view::job(&job, None);

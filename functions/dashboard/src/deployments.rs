@@ -16,7 +16,9 @@ mod view;
 
 pub(crate) use view::{DeploymentView, view};
 
-use auth::{Access, Api, Caller, OrProblem, Routes, Scope};
+use auth::{
+    Access, Action, Api, Audited, Caller, Change, OrProblem, Resource, Routes, Scope, audited,
+};
 use axum::Json;
 use domain::deployment::{Deployment, TransitionError};
 use serde::{Deserialize, Serialize};
@@ -31,14 +33,44 @@ pub(crate) fn add(routes: Routes) -> Routes {
     let read = Access::people(Scope::DeploymentsRead);
     let write = Access::people(Scope::DeploymentsWrite);
     routes
-        .route(write, routes!(create_deployment::create_deployment))
+        .route(
+            write,
+            audited(
+                &[Action::DeploymentCreate],
+                routes!(create_deployment::create_deployment),
+            ),
+        )
         .route(read, routes!(list_deployments::list_deployments))
         .route(read, routes!(show_deployment::show_deployment))
         .route(read, routes!(show_history::show_deployment_history))
-        .route(write, routes!(stage_deployment::stage_deployment))
-        .route(write, routes!(promote_deployment::promote_deployment))
-        .route(write, routes!(fail_deployment::fail_deployment))
-        .route(write, routes!(roll_back_deployment::roll_back_deployment))
+        .route(
+            write,
+            audited(
+                &[Action::DeploymentStage],
+                routes!(stage_deployment::stage_deployment),
+            ),
+        )
+        .route(
+            write,
+            audited(
+                &[Action::DeploymentPromote],
+                routes!(promote_deployment::promote_deployment),
+            ),
+        )
+        .route(
+            write,
+            audited(
+                &[Action::DeploymentFail],
+                routes!(fail_deployment::fail_deployment),
+            ),
+        )
+        .route(
+            write,
+            audited(
+                &[Action::DeploymentRollBack],
+                routes!(roll_back_deployment::roll_back_deployment),
+            ),
+        )
         .route(
             read,
             routes!(list_service_deployments::list_deployments_of_service),
@@ -83,7 +115,7 @@ pub(crate) struct DeployedByRequest {
 
 impl Check for DeployedByRequest {}
 
-/// What the action makes of the deployment.
+/// What the action makes of the deployment, with a record of it.
 async fn change(
     api: &Api,
     caller: &Caller,
@@ -91,16 +123,57 @@ async fn change(
     id: &DeploymentId,
     action: &DeploymentAction,
 ) -> Result<Json<DeploymentResponse>, Problem> {
-    let by = caller.created_by();
-    let outcome = api
-        .store
-        .tenant(&caller.scope)
-        .change_deployment(operation, id, action, (&by, api.now()), &api.write_id())
-        .await
-        .or_problem()?;
+    let change = async {
+        let tenant = api.store.tenant(&caller.scope);
+        let seen = tenant.deployment(id).await.or_problem()?;
+        let by = caller.created_by();
+        let outcome = tenant
+            .change_deployment(operation, id, action, (&by, api.now()), &api.write_id())
+            .await
+            .or_problem()?;
+        Ok(match settled(outcome)? {
+            Settled::Changed(after) => {
+                let change = change_of(seen.as_ref(), &after);
+                Audited::Changed(DeploymentResponse::new(&after), change)
+            }
+            Settled::AlreadyDone(deployment) => {
+                Audited::Unchanged(DeploymentResponse::new(&deployment))
+            }
+        })
+    };
+    let recorded = match action {
+        DeploymentAction::Stage { .. } => Action::DeploymentStage,
+        DeploymentAction::Promote { .. } => Action::DeploymentPromote,
+        DeploymentAction::Fail { .. } => Action::DeploymentFail,
+        DeploymentAction::RollBack { .. } => Action::DeploymentRollBack,
+    };
+    let subject = (recorded, Resource::deployment(id));
+    api.audited(caller, subject, change).await
+}
+
+/// What is recorded of a change. What was seen first is what was there before, unless somebody else wrote in between.
+fn change_of(seen: Option<&Deployment>, after: &Deployment) -> Change {
+    let change = Change::new()
+        .after(&view(after))
+        .with("service", &after.spec.service_name)
+        .with("status", after.status());
+    match seen.filter(|seen| seen.revision + 1 == after.revision) {
+        Some(before) => change.before(&view(before)),
+        None => change,
+    }
+}
+
+/// An action that was not refused.
+enum Settled {
+    Changed(Deployment),
+    AlreadyDone(Deployment),
+}
+
+fn settled(outcome: DeploymentOutcome) -> Result<Settled, Problem> {
     let (refusal, deployment) = match outcome {
-        DeploymentOutcome::Changed(deployment) | DeploymentOutcome::AlreadyDone(deployment) => {
-            return Ok(DeploymentResponse::new(&deployment));
+        DeploymentOutcome::Changed(deployment) => return Ok(Settled::Changed(deployment)),
+        DeploymentOutcome::AlreadyDone(deployment) => {
+            return Ok(Settled::AlreadyDone(deployment));
         }
         DeploymentOutcome::Refused(refusal, deployment) => (refusal, deployment),
         DeploymentOutcome::Missing => return Err(Problem::not_found("deployment")),

@@ -158,13 +158,17 @@ fn access(value: &Value) -> String {
     let kinds = members(value).map(|(kind, scope)| {
         let who = match kind {
             "people" => "people and API tokens",
+            "session" => "people who have signed in",
+            "token" => "API tokens",
             "agent" => "registered agents",
             "own_agent" => "the agent itself",
             "agent_key" => "agent keys",
             other => other,
         };
-        let scope = escape(scope.as_str().unwrap_or_default());
-        format!("{} with <code>{scope}</code>", escape(who))
+        match scope.as_str().unwrap_or_default() {
+            "any" => format!("{}, whatever their scopes", escape(who)),
+            scope => format!("{} with <code>{}</code>", escape(who), escape(scope)),
+        }
     });
     let kinds: Vec<_> = kinds.collect();
     if kinds.is_empty() {

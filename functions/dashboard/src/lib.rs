@@ -1,5 +1,7 @@
-//! What people look at: jobs with their history, deployments, the summary, and the API's own document.
+//! What people look at: jobs with their history, deployments, the summary, the record of who did what, and the API's own
+//! document.
 
+mod audit;
 mod cancel_job;
 mod close_job;
 mod create_job;
@@ -16,7 +18,7 @@ mod summary;
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
 
-use auth::{Access, Api, Routes, Scope};
+use auth::{Access, Action, Api, Routes, Scope, audited, harvested};
 use utoipa_axum::routes;
 
 /// The routes of the dashboard.
@@ -24,17 +26,26 @@ pub fn routes(api: Api) -> Routes {
     let read = Access::people(Scope::JobsRead);
     let write = Access::people(Scope::JobsWrite);
     let routes = Routes::new(api)
-        .route(write, routes!(create_job::create_job))
+        .route(write, harvested(routes!(create_job::create_job)))
         .route(read, routes!(list_jobs::list_jobs))
         .route(read, routes!(list_open_jobs::list_open_jobs))
         .route(read, routes!(show_job::show_job))
-        .route(Access::people(Scope::Admin), routes!(close_job::close_job))
-        .route(write, routes!(retry_job::retry_job))
-        .route(write, routes!(cancel_job::cancel_job))
+        .route(
+            Access::people(Scope::Admin),
+            audited(&[Action::JobClose], routes!(close_job::close_job)),
+        )
+        .route(
+            write,
+            audited(&[Action::JobRetry], routes!(retry_job::retry_job)),
+        )
+        .route(
+            write,
+            audited(&[Action::JobCancel], routes!(cancel_job::cancel_job)),
+        )
         .route(read, routes!(summary::summary))
         .public(routes!(service::health))
         .public(routes!(service::info))
         .public(routes!(serve_docs::openapi))
         .public(routes!(serve_docs::docs));
-    deployments::add(routes)
+    audit::add(deployments::add(routes))
 }

@@ -9,7 +9,12 @@ async fn main() -> ExitCode {
     let program = Program {
         name: "dashboard",
         version: env!("CARGO_PKG_VERSION"),
-        tables: &[TableKind::Jobs, TableKind::Agents, TableKind::Deployments],
+        tables: &[
+            TableKind::Jobs,
+            TableKind::Agents,
+            TableKind::Deployments,
+            TableKind::Audit,
+        ],
     };
     auth::lambda::run(program, dashboard::routes).await
 }

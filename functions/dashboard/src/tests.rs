@@ -1,5 +1,7 @@
 //! The dashboard's jobs, summary and documents, through its routes on the embedded engine.
 
+mod audit;
+
 use auth::{Api, Environment, Scope, Token};
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +15,7 @@ use store::{
     ClaimOrder, ClaimWish, CredentialKind, NewApiToken, PoolQueues, Store, Tables, TenantScope,
 };
 use tower::ServiceExt;
-use web::{Clock, Entropy};
+use web::Clock;
 use wire::{AgentId, PoolName, TenantId, Timestamp};
 
 const JOBS: &str = "/api/dashboard/jobs";
@@ -37,15 +39,22 @@ impl World {
         let client = Engine::memory().unwrap().client();
         let store = Store::new(client, Tables::default(), telemetry::Meter::default());
         store.create_tables().await.unwrap();
+        let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
         let api = Api {
-            store,
-            clock: Clock::manual(Timestamp::from_millis(1_700_000_000_000)),
-            entropy: Entropy::seeded(1),
-            environment: Environment::Test,
             name: "dashboard",
             version: "0.1.0",
+            ..Api::testing(store, clock)
         };
-        let tenant = TenantId::parse("acme").unwrap();
+        Self::of(api, "acme").await
+    }
+
+    /// The same plane, as an administrator of another tenant.
+    async fn other_tenant(&self, name: &str) -> Self {
+        Self::of(self.api.clone(), name).await
+    }
+
+    async fn of(api: Api, tenant: &str) -> Self {
+        let tenant = TenantId::parse(tenant).unwrap();
         let scope = api.store.create_tenant(&tenant, api.now()).await.unwrap();
         let token = Token::issue(Environment::Test, CredentialKind::ApiToken, &api.entropy);
         let new = NewApiToken {
@@ -53,6 +62,7 @@ impl World {
             secret_sha256: token.presented.secret_sha256,
             name: "test".to_owned(),
             scopes: vec![Scope::Admin.to_string()],
+            member: None,
             created_by: "test".to_owned(),
             expires_at: None,
         };

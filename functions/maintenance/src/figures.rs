@@ -210,7 +210,8 @@ mod tests {
     fn many(count: usize) -> Figures {
         let mut figures = Figures::default();
         for number in 0..count {
-            let created_at = Timestamp::from_millis(1000 * (count - number) as i64);
+            let created_at =
+                Timestamp::from_millis(0).plus_seconds(i64::try_from(count - number).unwrap());
             figures.add_named(name(number), created_at, queued(1));
         }
         figures

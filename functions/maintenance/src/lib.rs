@@ -4,6 +4,7 @@
 //! next has begun: a sweep every two seconds, a roll-up every thirty. Every write is conditional on what was seen, and a roll-up
 //! counts anew what it writes: two invocations at once do no harm, and one that is cut off is made good by the next.
 
+mod audit;
 mod figures;
 mod report;
 mod roll_up;

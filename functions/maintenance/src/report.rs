@@ -38,6 +38,8 @@ pub struct RollUpReport {
     pub pools: usize,
     /// Jobs whose back-off had passed and that were moved to their place in line.
     pub promoted: usize,
+    /// Records of who did what that were written.
+    pub recorded: usize,
     /// What failed and is left to the next pass.
     pub errors: usize,
 }
@@ -48,6 +50,7 @@ impl RollUpReport {
         self.tenants += other.tenants;
         self.pools += other.pools;
         self.promoted += other.promoted;
+        self.recorded += other.recorded;
         self.errors += other.errors;
     }
 }
@@ -74,6 +77,7 @@ impl Summary {
             tenants = roll_ups.tenants,
             pools = roll_ups.pools,
             promoted = roll_ups.promoted,
+            recorded = roll_ups.recorded,
             errors = sweeps.errors + roll_ups.errors,
             "maintenance done"
         );

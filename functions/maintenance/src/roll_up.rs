@@ -89,21 +89,23 @@ impl Maintenance {
             tenants: 1,
             ..RollUpReport::default()
         };
-        let figures = self.roll_up(scope, &mut report).await;
+        let now = self.now();
+        let figures = self.roll_up(scope, now, &mut report).await;
         let figures = figures.unwrap_or_else(|error| {
             tracing::error!(%error, tenant_id = %scope.tenant(), "a tenant could not be rolled up");
             report.errors += 1;
             Figures::default()
         });
+        self.record(scope, now, &mut report).await;
         (figures, report)
     }
 
     async fn roll_up(
         &self,
         scope: &TenantScope,
+        now: Timestamp,
         report: &mut RollUpReport,
     ) -> Result<Figures, StoreError> {
-        let now = self.now();
         let tenant = self.store.tenant(scope);
         let pools = all_pools(&tenant).await?;
         let queues: Vec<_> = pools

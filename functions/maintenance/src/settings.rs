@@ -38,7 +38,12 @@ impl Settings {
         if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
             faults.push(format!("{LOG_LEVEL}: {why}"));
         }
-        let used = [TableKind::Jobs, TableKind::Agents, TableKind::Deployments];
+        let used = [
+            TableKind::Jobs,
+            TableKind::Agents,
+            TableKind::Deployments,
+            TableKind::Audit,
+        ];
         let tables =
             Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
         let client =
@@ -70,6 +75,7 @@ mod tests {
             "DYNAMODB_TABLE_JOBS",
             "DYNAMODB_TABLE_AGENTS",
             "DYNAMODB_TABLE_DEPLOYMENTS",
+            "DYNAMODB_TABLE_AUDIT",
             "AWS_LAMBDA_RUNTIME_API",
         ] {
             assert!(said.contains(&format!("{name} is missing")), "{said}");

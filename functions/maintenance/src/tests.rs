@@ -1,5 +1,6 @@
 //! Maintenance on the embedded engine, with a clock that stands still or tells tokio's time.
 
+mod audit;
 mod metrics;
 mod rounds;
 
@@ -14,6 +15,7 @@ use wire::{AgentId, JobId, JobStatus, PoolName, Priority, TenantId};
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 struct World {
+    engine: Engine,
     store: Store,
     scope: TenantScope,
     clock: Arc<AtomicI64>,
@@ -38,8 +40,12 @@ fn pool() -> PoolName {
 
 impl World {
     async fn new() -> Self {
-        let client = Engine::memory().unwrap().client();
-        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        let engine = Engine::memory().unwrap();
+        let store = Store::new(
+            engine.client(),
+            Tables::default(),
+            telemetry::Meter::default(),
+        );
         store.create_tables().await.unwrap();
         let tenant = TenantId::parse("acme").unwrap();
         let scope = store.create_tenant(&tenant, NOW).await.unwrap();
@@ -49,10 +55,16 @@ impl World {
             .await
             .unwrap();
         Self {
+            engine,
             store,
             scope,
             clock: Arc::new(AtomicI64::new(NOW.as_millis())),
         }
+    }
+
+    fn store_of_another_process(&self) -> Store {
+        let client = self.engine.client();
+        Store::new(client, Tables::default(), telemetry::Meter::default())
     }
 
     fn maintenance(&self) -> Maintenance {
@@ -111,6 +123,7 @@ impl World {
             job,
             ready_shards: 1,
             request_sha256: None,
+            origin: None,
         };
         let tenant = self.store.tenant(&self.scope);
         tenant

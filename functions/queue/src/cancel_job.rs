@@ -1,6 +1,6 @@
 //! Cancels a job.
 
-use auth::{Api, Caller};
+use auth::{Action, Api, Caller};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -24,7 +24,12 @@ pub(crate) async fn cancel_job(
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<JobResponse>, Problem> {
     let job = api
-        .change_job(&caller.scope, "cancel_job", &id, &JobEvent::Cancel)
+        .change_job_by_hand(
+            &caller,
+            (Action::JobCancel, "cancel_job"),
+            &id,
+            &JobEvent::Cancel,
+        )
         .await?;
     let job = web::view::job(&job, None);
     Ok(Json(JobResponse { job }))

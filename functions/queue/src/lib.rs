@@ -17,9 +17,12 @@ mod start_job;
 mod tests;
 mod warm;
 
-use auth::{Access, Api, Routes, Scope};
+use auth::{Access, Action, Api, Routes, Scope, audited, harvested, unrecorded};
 use utoipa_axum::routes;
 use warm::Warm;
+
+/// Why a step between the enqueueing of a job and its end has no record: the record of the end names the attempt and its agent.
+const ON_THE_WAY: &str = "the record of the job's end names the attempt and its agent";
 
 /// The routes of the queue.
 pub fn routes(api: Api) -> Routes {
@@ -27,20 +30,35 @@ pub fn routes(api: Api) -> Routes {
     let write = Access::people(Scope::JobsWrite);
     let agent = Access::agent(Scope::QueueClaim);
     Routes::new(api)
-        .route(write, routes!(enqueue_job::enqueue_job))
-        .route(write, routes!(enqueue_batch::enqueue_batch))
+        .route(write, harvested(routes!(enqueue_job::enqueue_job)))
+        .route(write, harvested(routes!(enqueue_batch::enqueue_batch)))
         .route(read, routes!(list_jobs::list_jobs))
         .route(read.or_agent(Scope::QueueClaim), routes!(get_job::get_job))
-        .route(agent, routes!(claim_job::claim_job))
-        .route_for_known_agents(agent, routes!(start_job::start_job))
-        .route_for_known_agents(agent, routes!(complete_job::complete_job))
-        .route(write, routes!(cancel_job::cancel_job))
-        .route(write, routes!(reprioritise_job::reprioritise_job))
-        .route(write, routes!(retry_job::retry_job))
+        .route(agent, unrecorded(ON_THE_WAY, routes!(claim_job::claim_job)))
+        .route_for_known_agents(agent, unrecorded(ON_THE_WAY, routes!(start_job::start_job)))
+        .route_for_known_agents(agent, harvested(routes!(complete_job::complete_job)))
+        .route(
+            write,
+            audited(&[Action::JobCancel], routes!(cancel_job::cancel_job)),
+        )
+        .route(
+            write,
+            audited(
+                &[Action::JobReprioritise],
+                routes!(reprioritise_job::reprioritise_job),
+            ),
+        )
+        .route(
+            write,
+            audited(&[Action::JobRetry], routes!(retry_job::retry_job)),
+        )
         .route(read, routes!(read_statistics::read_statistics))
         .route(
             Access::people(Scope::Admin),
-            routes!(requeue_expired::requeue_expired),
+            audited(
+                &[Action::QueueSweep],
+                routes!(requeue_expired::requeue_expired),
+            ),
         )
         .share(Warm::default())
 }

@@ -9,7 +9,7 @@ async fn main() -> ExitCode {
     let program = Program {
         name: "queue",
         version: env!("CARGO_PKG_VERSION"),
-        tables: &[TableKind::Jobs, TableKind::Agents],
+        tables: &[TableKind::Jobs, TableKind::Agents, TableKind::Audit],
     };
     auth::lambda::run(program, queue::routes).await
 }

@@ -1,6 +1,6 @@
 //! Changes how urgent a queued job is.
 
-use auth::{Api, Caller};
+use auth::{Action, Api, Caller};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -40,7 +40,12 @@ pub(crate) async fn reprioritise_job(
         priority: request.priority,
     };
     let job = api
-        .change_job(&caller.scope, "reprioritise_job", &id, &event)
+        .change_job_by_hand(
+            &caller,
+            (Action::JobReprioritise, "reprioritise_job"),
+            &id,
+            &event,
+        )
         .await?;
     let job = web::view::job(&job, None);
     Ok(Json(JobResponse { job }))

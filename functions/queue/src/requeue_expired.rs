@@ -1,9 +1,10 @@
 //! Looks after what is lost or overdue, now.
 
-use auth::{Api, Caller, OrProblem};
+use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use store::Returned;
 use utoipa::ToSchema;
 use web::Problem;
 use wire::JobStatus;
@@ -29,15 +30,19 @@ pub(crate) async fn requeue_expired(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<RequeueResponse>, Problem> {
-    let swept = api
-        .store
-        .sweep_all(api.now(), || api.entropy.bytes())
-        .await
-        .or_problem()?;
-    let requeued_count = swept
-        .moved
-        .iter()
-        .filter(|moved| moved.tenant == *caller.tenant() && moved.status == JobStatus::Queued)
-        .count();
-    Ok(Json(RequeueResponse { requeued_count }))
+    let sweep = async {
+        let swept = api
+            .store
+            .sweep_all(api.now(), || api.entropy.bytes())
+            .await
+            .or_problem()?;
+        let is_requeued = |moved: &&Returned| {
+            moved.tenant == *caller.tenant() && moved.status == JobStatus::Queued
+        };
+        let requeued_count = swept.moved.iter().filter(is_requeued).count();
+        let change = Change::new().with("requeued", requeued_count);
+        Ok(Audited::Changed(RequeueResponse { requeued_count }, change))
+    };
+    let subject = (Action::QueueSweep, Resource::new("queue", "all"));
+    Ok(Json(api.audited(&caller, subject, sweep).await?))
 }

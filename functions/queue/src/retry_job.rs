@@ -1,6 +1,6 @@
 //! Runs an ended job again.
 
-use auth::{Api, Caller};
+use auth::{Action, Api, Caller};
 use axum::Json;
 use axum::extract::State;
 use domain::job::JobEvent;
@@ -23,7 +23,12 @@ pub(crate) async fn retry_job(
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<JobResponse>, Problem> {
     let job = api
-        .change_job(&caller.scope, "retry_job", &id, &JobEvent::Retry)
+        .change_job_by_hand(
+            &caller,
+            (Action::JobRetry, "retry_job"),
+            &id,
+            &JobEvent::Retry,
+        )
         .await?;
     let job = web::view::job(&job, None);
     Ok(Json(JobResponse { job }))

@@ -1,5 +1,6 @@
 //! Stories of the queue, told through its routes on the embedded engine.
 
+mod audit;
 mod bad_input;
 mod batch;
 mod idempotency;

@@ -58,6 +58,9 @@ fn first_answer(binary: &std::path::Path, event: &str, limit_ms: u64) -> Duratio
         .env("DYNAMODB_TABLE_AGENTS", "agents")
         .env("DYNAMODB_TABLE_DEPLOYMENTS", "deployments")
         .env("DYNAMODB_TABLE_CREDENTIALS", "credentials")
+        .env("DYNAMODB_TABLE_PEOPLE", "people")
+        .env("DYNAMODB_TABLE_SESSIONS", "sessions")
+        .env("PUBLIC_ORIGIN", "https://ci.example.com")
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

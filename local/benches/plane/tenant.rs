@@ -6,7 +6,7 @@ use domain::job::{Holder, Job, JobEvent, JobSpec};
 use embedded_dynamodb::Engine;
 use std::cell::Cell;
 use store::{
-    AgentOutcome, ClaimOrder, ClaimWish, Enqueued, JobOutcome, KeyId, NewAgentKey, NewJob,
+    AgentOutcome, ClaimOrder, ClaimWish, Enqueued, JobOutcome, KeyId, NewAgentKey, NewJob, Proof,
     SessionKey, Store, Tables, TenantScope, TenantStore, WriteId,
 };
 use wire::{AgentId, JobId, PoolName, Priority};
@@ -98,6 +98,7 @@ impl Tenant {
             job: Job::enqueue(id.clone(), spec, Priority::Normal, "bench".to_owned(), now),
             ready_shards: 1,
             request_sha256,
+            origin: None,
         };
         let enqueued = self.tenant().enqueue_job(new, now, &self.write_id()).await;
         assert!(matches!(enqueued.unwrap(), Enqueued::Created(_)));
@@ -154,7 +155,8 @@ impl Tenant {
             secret_sha256,
         };
         let (tenant, write_id) = (self.tenant(), self.write_id());
-        let registered = tenant.register_agent(&agent, &session, now.plus_seconds(3600), &write_id);
+        let session = (&session, now.plus_seconds(3600));
+        let registered = tenant.register_agent(&agent, session, &Proof::Key, &write_id);
         assert!(registered.await.unwrap(), "the key is good");
         agent.agent_id
     }

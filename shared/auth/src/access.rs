@@ -8,9 +8,34 @@ use web::Problem;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     pub(crate) people: Option<Scope>,
+    /// People who have signed in, and not their tokens.
+    pub(crate) session: Option<Need>,
+    /// API tokens, whatever their scopes.
+    pub(crate) token: bool,
     pub(crate) agent: Option<AgentAccess>,
     pub(crate) agent_key: Option<Scope>,
 }
+
+/// What a person's session needs where tokens do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: whatever the role.
+    Nothing,
+    /// A scope of the role.
+    Scope(Scope),
+}
+
+impl Need {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => ANY,
+            Self::Scope(scope) => scope.as_str(),
+        }
+    }
+}
+
+/// What stands in the document where no scope is needed.
+const ANY: &str = "any";
 
 /// What a registered agent needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +48,36 @@ pub(crate) struct AgentAccess {
 impl Access {
     const NOBODY: Self = Self {
         people: None,
+        session: None,
+        token: false,
         agent: None,
         agent_key: None,
     };
+
+    /// People who have signed in, whatever their role: for what is a person's own, not the organisation's.
+    pub const fn signed_in() -> Self {
+        Self {
+            session: Some(Need::Nothing),
+            ..Self::NOBODY
+        }
+    }
+
+    /// People who have signed in, with the scope, and not their tokens: for what a token that leaked must not do, such as
+    /// making others.
+    pub const fn signed_in_with(scope: Scope) -> Self {
+        Self {
+            session: Some(Need::Scope(scope)),
+            ..Self::NOBODY
+        }
+    }
+
+    /// And API tokens, whatever their scopes.
+    pub const fn or_any_token(self) -> Self {
+        Self {
+            token: true,
+            ..self
+        }
+    }
 
     /// People and API tokens with the scope, and those with `admin`.
     pub const fn people(scope: Scope) -> Self {
@@ -76,24 +128,28 @@ impl Access {
 
     /// Lets the caller in or says why not. `path_id` is the path's `{id}`.
     pub(crate) fn check(self, caller: &Caller, path_id: Option<&str>) -> Result<(), Problem> {
-        let needed = match &caller.principal {
-            Principal::User { .. } | Principal::Token { .. } => self.people,
-            Principal::Agent { .. } => self.agent.map(|agent| agent.scope),
-            Principal::AgentKey { .. } => self.agent_key,
+        let (open, needed) = match &caller.principal {
+            Principal::User { .. } => match self.session {
+                Some(Need::Nothing) => (true, None),
+                Some(Need::Scope(scope)) => (false, Some(scope)),
+                None => (false, self.people),
+            },
+            Principal::Token { .. } => (self.token, self.people),
+            Principal::Agent { .. } => (false, self.agent.map(|agent| agent.scope)),
+            Principal::AgentKey { .. } => (false, self.agent_key),
         };
-        let Some(needed) = needed else {
-            return Err(Problem::wrong_principal(format!(
-                "this is for {}",
-                self.in_words()
-            )));
-        };
-        let person = matches!(
-            caller.principal,
-            Principal::User { .. } | Principal::Token { .. }
-        );
-        let may = caller.may(needed) || (person && caller.may(Scope::Admin));
-        if !may {
-            return Err(Problem::missing_scope(needed.as_str()));
+        match needed {
+            _ if open => {}
+            None => {
+                return Err(Problem::wrong_principal(format!(
+                    "this is for {}",
+                    self.in_words()
+                )));
+            }
+            Some(needed) if !caller.may(needed) => {
+                return Err(Problem::missing_scope(needed.as_str()));
+            }
+            Some(_) => {}
         }
         if let Some(agent_id) = caller.agent_id()
             && self.needs_path()
@@ -107,6 +163,8 @@ impl Access {
     fn in_words(self) -> String {
         let words = [
             self.people.map(|_| "people and API tokens"),
+            self.session.map(|_| "people who have signed in"),
+            self.token.then_some("API tokens"),
             self.agent.map(|_| "registered agents"),
             self.agent_key.map(|_| "agent keys"),
         ];
@@ -118,6 +176,12 @@ impl Access {
         let mut access = serde_json::Map::new();
         if let Some(scope) = self.people {
             access.insert("people".to_owned(), json!(scope.as_str()));
+        }
+        if let Some(need) = self.session {
+            access.insert("session".to_owned(), json!(need.as_str()));
+        }
+        if self.token {
+            access.insert("token".to_owned(), json!(ANY));
         }
         if let Some(AgentAccess { scope, own }) = self.agent {
             let name = if own { "own_agent" } else { "agent" };
@@ -135,8 +199,15 @@ impl Access {
         let scope = |name: &str| -> Option<Scope> { value.get(name)?.as_str()?.parse().ok() };
         let agent = scope("agent").map(|scope| AgentAccess { scope, own: false });
         let own = scope("own_agent").map(|scope| AgentAccess { scope, own: true });
+        let any = |name: &str| value.get(name).is_some_and(|value| value == ANY);
         let access = Self {
             people: scope("people"),
+            session: if any("session") {
+                Some(Need::Nothing)
+            } else {
+                scope("session").map(Need::Scope)
+            },
+            token: any("token"),
             agent: agent.or(own),
             agent_key: scope("agent_key"),
         };
@@ -156,6 +227,9 @@ mod tests {
             Access::people(Scope::AgentsRead).or_own_agent(Scope::AgentsHeartbeat),
             Access::own_agent(Scope::AgentsHeartbeat),
             Access::agent_key(Scope::AgentsRegister),
+            Access::signed_in(),
+            Access::signed_in_with(Scope::TokensWrite),
+            Access::signed_in().or_any_token(),
         ] {
             assert_eq!(Access::from_extension(&access.to_extension()), Some(access));
         }

@@ -1,6 +1,7 @@
 //! What every handler is given.
 
-use crate::Environment;
+use crate::{Environment, Origin, Usage};
+use domain::limits::Limits;
 use store::{Store, StoreError, WriteId};
 use web::{Clock, Entropy, Problem};
 use wire::Timestamp;
@@ -14,8 +15,14 @@ pub struct Api {
     pub clock: Clock,
     /// Where ids and secrets come from.
     pub entropy: Entropy,
+    /// What each tenant may use.
+    pub limits: Limits,
+    /// What this process knows of how much its tenants use.
+    pub usage: Usage,
     /// Which credentials are taken and issued.
     pub environment: Environment,
+    /// Where browsers reach the control plane.
+    pub origin: Origin,
     /// The name of the program that serves.
     pub name: &'static str,
     /// Its version.
@@ -23,6 +30,23 @@ pub struct Api {
 }
 
 impl Api {
+    /// What a handler is given in a test: the same ids and secrets each time, no limits on requests, since the clock stands
+    /// still, and `https://ci.example.com` for an origin.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn testing(store: Store, clock: Clock) -> Self {
+        Self {
+            store,
+            clock,
+            entropy: Entropy::seeded(1),
+            limits: Limits::of_a_laptop(),
+            usage: Usage::default(),
+            environment: Environment::Test,
+            origin: Origin::testing(),
+            name: "test",
+            version: "1.2.3",
+        }
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

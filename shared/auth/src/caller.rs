@@ -1,25 +1,32 @@
 //! Who calls, once their credential is verified.
 
 use crate::guard::verify;
+use crate::role::{allows, both, scopes};
 use crate::{Api, Scope};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use store::{KeyId, Presented, Subject, TenantScope, Verified};
+use store::{KeyId, MemberHandle, PersonScope, Presented, Subject, TenantScope, Verified};
 use web::Problem;
-use wire::{AgentId, PoolName, TenantId, Timestamp};
+use wire::{AgentId, PoolName, Role, SessionId, TenantId, Timestamp, UserId};
 
 /// Who somebody is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     /// A person who has signed in.
     User {
-        /// The person's id.
-        user_id: String,
+        /// The person.
+        user_id: UserId,
+        /// What they are in the organisation, now.
+        role: Role,
+        /// The public id of their session.
+        session_id: SessionId,
     },
     /// An API token, of a person or of a service.
     Token {
         /// The name that its creator gave it.
         name: String,
+        /// The person whose it is; none for a token that no person made.
+        member: Option<UserId>,
     },
     /// A registered agent.
     Agent {
@@ -42,8 +49,12 @@ pub struct Caller {
     pub scope: TenantScope,
     /// Who it is.
     pub principal: Principal,
-    /// What the credential may do.
+    /// What the credential may do, now.
     pub scopes: Vec<Scope>,
+    /// What the person is in the organisation, now: the one who has signed in, or whose token it is.
+    pub role: Option<Role>,
+    /// The right to the person's own data. Only a session has it.
+    pub person: Option<PersonScope>,
     /// The credential, without its secret.
     pub presented: Presented,
     /// When the credential ends, unless it is renewed.
@@ -56,26 +67,38 @@ pub struct Caller {
 const OF_AN_AGENT: [Scope; 2] = [Scope::QueueClaim, Scope::AgentsHeartbeat];
 /// What an agent key may do, because it is one.
 const OF_AN_AGENT_KEY: [Scope; 1] = [Scope::AgentsRegister];
-/// What no person and no token can be granted.
-const OF_AGENTS_ALONE: [Scope; 3] = [
-    Scope::QueueClaim,
-    Scope::AgentsHeartbeat,
-    Scope::AgentsRegister,
-];
-
 impl Caller {
     pub(crate) fn new(verified: Verified, presented: Presented) -> Self {
+        let (mut role, mut own) = (None, None);
         let (principal, scopes) = match verified.subject {
-            // A word that is no scope, or that only agents have, grants nothing.
-            Subject::Token { name } => (
-                Principal::Token { name },
-                verified
-                    .scopes
-                    .iter()
-                    .filter_map(|word| word.parse().ok())
-                    .filter(|scope| !OF_AGENTS_ALONE.contains(scope))
-                    .collect(),
-            ),
+            Subject::Token { name, member } => {
+                // A word that is no scope, or that only agents have, grants nothing.
+                let words = verified.scopes.iter().filter_map(|word| word.parse().ok());
+                let granted = words.filter(|scope: &Scope| !scope.is_of_agents_alone());
+                let granted = granted.collect();
+                role = member.as_ref().map(|member| member.role);
+                let member = member.map(|member| member.user_id);
+                let granted = match role {
+                    Some(role) => both(granted, role),
+                    None => granted,
+                };
+                (Principal::Token { name, member }, granted)
+            }
+            Subject::Person {
+                person,
+                role: of_person,
+                session_id,
+            } => {
+                let user_id = person.user_id().clone();
+                role = Some(of_person);
+                own = Some(person);
+                let principal = Principal::User {
+                    user_id,
+                    role: of_person,
+                    session_id,
+                };
+                (principal, scopes(of_person).to_vec())
+            }
             Subject::AgentKey { pool } => (Principal::AgentKey { pool }, OF_AN_AGENT_KEY.to_vec()),
             Subject::AgentSession { agent_id, pool } => {
                 (Principal::Agent { agent_id, pool }, OF_AN_AGENT.to_vec())
@@ -85,6 +108,8 @@ impl Caller {
             scope: verified.scope,
             principal,
             scopes,
+            role,
+            person: own,
             presented,
             expires_at: verified.expires_at,
             verified_now: true,
@@ -96,9 +121,51 @@ impl Caller {
         self.scope.tenant()
     }
 
-    /// Whether the credential has the scope.
+    /// Whether the credential has the scope, or `admin` for what a person may do.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        allows(&self.scopes, scope)
+    }
+
+    /// The first of these scopes that the caller may not hand on, since it has not got it itself.
+    pub fn missing_scope(&self, wanted: &[Scope]) -> Option<Scope> {
+        let mut wanted = wanted.iter().copied();
+        wanted.find(|scope| scope.is_of_agents_alone() || !self.may(*scope))
+    }
+
+    /// Whether the caller does what only owners may: a person who is one, their token with `admin`, or a token with `admin`
+    /// that no person made.
+    pub fn is_owner(&self) -> bool {
+        match (&self.principal, self.role) {
+            (Principal::User { role, .. }, _) => *role == Role::Owner,
+            (Principal::Token { .. }, role) => {
+                self.may(Scope::Admin) && role.is_none_or(|role| role == Role::Owner)
+            }
+            (Principal::Agent { .. } | Principal::AgentKey { .. }, _) => false,
+        }
+    }
+
+    /// The person who has signed in, or whose token it is.
+    pub fn user_id(&self) -> Option<&UserId> {
+        match &self.principal {
+            Principal::User { user_id, .. } => Some(user_id),
+            Principal::Token { member, .. } => member.as_ref(),
+            Principal::Agent { .. } | Principal::AgentKey { .. } => None,
+        }
+    }
+
+    /// The person's membership: what the key ids of their sessions and tokens begin with.
+    pub fn handle(&self) -> Option<MemberHandle> {
+        self.user_id().map(|_| self.presented.key_id.member())
+    }
+
+    /// Which credential it is, as far as it may be told: the id of a person's session, else the key id.
+    pub fn credential_id(&self) -> String {
+        match &self.principal {
+            Principal::User { session_id, .. } => session_id.to_string(),
+            Principal::Token { .. } | Principal::Agent { .. } | Principal::AgentKey { .. } => {
+                self.presented.key_id.to_string()
+            }
+        }
     }
 
     /// The agent, if it is one.
@@ -112,7 +179,7 @@ impl Caller {
     /// Who to name as the author of a change: `user:<id>`, `token:<key id>`, `agent:<agent id>` or `key:<key id>`.
     pub fn created_by(&self) -> String {
         match &self.principal {
-            Principal::User { user_id } => format!("user:{user_id}"),
+            Principal::User { user_id, .. } => format!("user:{user_id}"),
             Principal::Token { .. } => format!("token:{}", self.presented.key_id),
             Principal::Agent { agent_id, .. } => format!("agent:{agent_id}"),
             Principal::AgentKey { .. } => format!("key:{}", self.presented.key_id),
@@ -130,6 +197,54 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             tracing::error!("a handler asks who calls where nobody was verified");
             Problem::internal()
         })
+    }
+}
+
+/// A person who has signed in. Anybody else gets 403, also a person's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonCaller {
+    /// The right to the data of the organisation that the session is for.
+    pub scope: TenantScope,
+    /// The right to the person's own data.
+    pub person: PersonScope,
+    /// The person.
+    pub user_id: UserId,
+    /// What they are in the organisation, now.
+    pub role: Role,
+    /// The public id of the session.
+    pub session_id: SessionId,
+    /// The session, without its secret.
+    pub presented: Presented,
+    /// When it ends unless it is used.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PersonCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        match (caller.principal, caller.person) {
+            (
+                Principal::User {
+                    user_id,
+                    role,
+                    session_id,
+                },
+                Some(person),
+            ) => Ok(Self {
+                scope: caller.scope,
+                person,
+                user_id,
+                role,
+                session_id,
+                presented: caller.presented,
+                expires_at: caller.expires_at,
+            }),
+            _ => Err(Problem::wrong_principal(
+                "only a person who has signed in may do this",
+            )),
+        }
     }
 }
 
@@ -231,7 +346,7 @@ impl<S: Send + Sync> FromRequestParts<S> for KnownAgent {
 }
 
 /// Whoever calls, verified now or a few minutes ago.
-fn known_caller(parts: &Parts) -> Result<Caller, Problem> {
+pub(crate) fn known_caller(parts: &Parts) -> Result<Caller, Problem> {
     parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
         tracing::error!("a public route asks who calls");
         Problem::internal()

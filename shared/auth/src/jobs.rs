@@ -1,11 +1,11 @@
 //! What more than one function does with jobs: the one way of putting them in line, and the one map from what became of
 //! a change to what its caller is told.
 
-use crate::{Api, Caller, KnownAgent, OrProblem};
-use domain::job::{Job, JobEvent, TransitionError};
+use crate::{Action, Api, Audited, Caller, Change, KnownAgent, OrProblem, Resource, Room, Subject};
+use domain::job::{Job, JobChange, JobEvent, TransitionError};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
-use store::{Enqueued, JobOutcome, NewJob, TenantScope};
+use store::{Enqueued, JobOrigin, JobOutcome, NewJob, TenantScope, end_of};
 use web::{IdempotencyKey, Problem, ProblemCode};
 use wire::{EnqueueRequest, JobId, Timestamp};
 
@@ -67,6 +67,7 @@ impl Api {
             NewId::OfKey(job_id) => (job_id, Some(digest(&request)?)),
         };
         web::note_job(&job_id);
+        self.take_room(&caller.scope, Room::Job).await?;
         let tenant = self.store.tenant(&caller.scope);
         let write_id = self.write_id();
         let pool = tenant
@@ -79,6 +80,10 @@ impl Api {
             job: Job::enqueue(job_id, spec, priority, caller.created_by(), now),
             ready_shards: pool.ready_shards,
             request_sha256,
+            origin: Some(JobOrigin {
+                request_id: Some(web::request_id()).filter(|id| !id.is_empty()),
+                address: web::client_address().map(|address| address.to_string()),
+            }),
         };
         match tenant.enqueue_job(new, now, &write_id).await.or_problem()? {
             Enqueued::Created(job) => Ok((StatusCode::CREATED, job)),
@@ -94,7 +99,7 @@ impl Api {
     /// it does not, the session is verified before anything is told.
     ///
     /// # Errors
-    /// As [`change_job`](Self::change_job), and 401 if the session has ended.
+    /// As [`change_job_by_hand`](Self::change_job_by_hand), and 401 if the session has ended.
     pub async fn change_held_job(
         &self,
         agent: &KnownAgent,
@@ -119,28 +124,68 @@ impl Api {
             return Ok(job);
         }
         let agent = agent.confirm(self).await?;
-        self.change_job(&agent.scope, operation, job_id, event)
-            .await
+        let outcome = self
+            .change_job(&agent.scope, operation, job_id, event)
+            .await?;
+        Ok(match settled(outcome)? {
+            Settled::Changed(change) => change.into_after(),
+            Settled::AlreadyDone(job) => *job,
+        })
     }
 
-    /// What the event makes of the job.
-    ///
-    /// # Errors
-    /// As [`JobOutcome`] and the store's failures are mapped.
-    pub async fn change_job(
+    async fn change_job(
         &self,
         scope: &TenantScope,
         operation: &'static str,
         job_id: &JobId,
         event: &JobEvent,
-    ) -> Result<Job, Problem> {
-        web::note_job(job_id);
+    ) -> Result<JobOutcome, Problem> {
         self.store
             .tenant(scope)
             .change_job(operation, job_id, event, self.now(), &self.write_id())
             .await
-            .or_problem()?
             .or_problem()
+    }
+
+    /// What a person's event makes of a job, with a record of it.
+    ///
+    /// # Errors
+    /// As [`JobOutcome`] and the store's failures are mapped.
+    pub async fn change_job_by_hand(
+        &self,
+        caller: &Caller,
+        (action, operation): (Action, &'static str),
+        job_id: &JobId,
+        event: &JobEvent,
+    ) -> Result<Job, Problem> {
+        web::note_job(job_id);
+        let mut subject = Subject::from((action, Resource::job(job_id)));
+        if action == Action::JobRetry {
+            // A retry takes the job's end away, perhaps before it was harvested: the record of the retry tells of it.
+            let tenant = self.store.tenant(&caller.scope);
+            let seen = tenant.job(job_id).await.or_problem()?;
+            if let Some(job) = seen.filter(|job| job.ended_at().is_some()) {
+                subject = subject.with(end_undone(&job));
+            }
+        }
+        let change = async {
+            let outcome = self
+                .change_job(&caller.scope, operation, job_id, event)
+                .await?;
+            let change = match settled(outcome)? {
+                Settled::Changed(change) => change,
+                Settled::AlreadyDone(job) => return Ok(Audited::Unchanged(*job)),
+            };
+            let (before, after) = (change.before(), change.after());
+            let said = match action {
+                Action::JobRetry => end_undone(before),
+                Action::JobReprioritise => Change::new().with("priority", after.priority),
+                _ => Change::new().with("status", after.status()),
+            };
+            let said = said.before(&before.view()).after(&after.view());
+            Ok(Audited::Changed(change.into_after(), said))
+        };
+        self.audited(caller, subject, change).await
     }
 }
 
@@ -154,37 +199,47 @@ fn digest(request: &EnqueueRequest) -> Result<[u8; 32], Problem> {
     Ok(Sha256::digest(canonical).into())
 }
 
-impl OrProblem<Job> for JobOutcome {
-    fn or_problem(self) -> Result<Job, Problem> {
-        let (refusal, job) = match self {
-            Self::Changed(job) | Self::AlreadyDone(job) => return Ok(job),
-            Self::Refused(refusal, job) => (refusal, job),
-            Self::Missing => return Err(Problem::not_found("job")),
-            Self::Contended => {
-                return Err(Problem::new(
-                    ProblemCode::Contended,
-                    "others kept changing the job; nothing was changed",
-                )
-                .retry_after(1));
-            }
-        };
-        Err(match refusal {
-            TransitionError::Stale => Problem::conflict(
-                ProblemCode::StaleAttempt,
-                format!(
-                    "this attempt is not the agent's, or not any more; the job is {} at attempt {}",
-                    job.status(),
-                    job.attempt
-                ),
+/// What is known of a job whose end a retry takes away.
+fn end_undone(job: &Job) -> Change {
+    Change::new().before(&job.view()).with_all(end_of(job))
+}
+
+/// An event that was not refused.
+enum Settled {
+    Changed(Box<JobChange>),
+    AlreadyDone(Box<Job>),
+}
+
+fn settled(outcome: JobOutcome) -> Result<Settled, Problem> {
+    let (refusal, job) = match outcome {
+        JobOutcome::Changed(change) => return Ok(Settled::Changed(change)),
+        JobOutcome::AlreadyDone(job) => return Ok(Settled::AlreadyDone(Box::new(job))),
+        JobOutcome::Refused(refusal, job) => (refusal, job),
+        JobOutcome::Missing => return Err(Problem::not_found("job")),
+        JobOutcome::Contended => {
+            return Err(Problem::new(
+                ProblemCode::Contended,
+                "others kept changing the job; nothing was changed",
+            )
+            .retry_after(1));
+        }
+    };
+    Err(match refusal {
+        TransitionError::Stale => Problem::conflict(
+            ProblemCode::StaleAttempt,
+            format!(
+                "this attempt is not the agent's, or not any more; the job is {} at attempt {}",
+                job.status(),
+                job.attempt
             ),
-            TransitionError::Illegal(status) => Problem::conflict(
-                ProblemCode::IllegalTransition,
-                format!("not possible while the job is {status}"),
-            ),
-            TransitionError::TooEarly => Problem::conflict(
-                ProblemCode::IllegalTransition,
-                format!("too early: the job is available from {}", job.available_at),
-            ),
-        })
-    }
+        ),
+        TransitionError::Illegal(status) => Problem::conflict(
+            ProblemCode::IllegalTransition,
+            format!("not possible while the job is {status}"),
+        ),
+        TransitionError::TooEarly => Problem::conflict(
+            ProblemCode::IllegalTransition,
+            format!("too early: the job is available from {}", job.available_at),
+        ),
+    })
 }

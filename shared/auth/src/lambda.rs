@@ -1,7 +1,8 @@
 //! The start of a function on Lambda.
 
 use crate::settings::Settings;
-use crate::{Api, Program, Routes};
+use crate::{Api, Program, Routes, Usage};
+use domain::limits::Limits;
 use std::process::ExitCode;
 use telemetry::{CapacityMetrics, LogFormat, MetricSink};
 use web::{Clock, Entropy};
@@ -11,10 +12,21 @@ use web::{Clock, Entropy};
 /// If the configuration has faults, all of them are logged in one line, and the process is to end with the exit code
 /// that this returns.
 pub async fn run(program: Program, make: impl FnOnce(Api) -> Routes) -> ExitCode {
+    run_with(program, || Ok(()), |api, ()| make(api)).await
+}
+
+/// As [`run`], for a program with a configuration of its own, which `read` reads. Its faults are logged with the others.
+pub async fn run_with<T>(
+    program: Program,
+    read: impl FnOnce() -> Result<T, Vec<String>>,
+    make: impl FnOnce(Api, T) -> Routes,
+) -> ExitCode {
     telemetry::start_logs(LogFormat::Json, "info");
-    let settings = match Settings::from_env(&program) {
-        Ok(settings) => settings,
-        Err(faults) => {
+    let (settings, own) = match (Settings::from_env(&program), read()) {
+        (Ok(settings), Ok(own)) => (settings, own),
+        (settings, own) => {
+            let faults = [settings.err(), own.err()].into_iter().flatten();
+            let faults: Vec<String> = faults.flatten().collect();
             tracing::error!(
                 program = program.name,
                 faults = faults.join("; "),
@@ -30,11 +42,14 @@ pub async fn run(program: Program, make: impl FnOnce(Api) -> Routes) -> ExitCode
         store: settings.store,
         clock: clock.clone(),
         entropy: Entropy::system(),
+        limits: Limits::default(),
+        usage: Usage::default(),
         environment: settings.environment,
+        origin: settings.origin,
         name: program.name,
         version: program.version,
     };
-    let (router, _document) = make(api).into_parts();
+    let (router, _document) = make(api, own).into_parts();
     // Between two requests the process stands still: what was consumed can only be told along with an answer.
     let after_each = move || capacity.publish_every_minute(clock.now().as_millis());
     match web::lambda::serve(router, after_each).await {

@@ -1,12 +1,15 @@
 //! What every operation of the OpenAPI document has in common: security, `x-access`, and the ways in which it can fail.
 
-use crate::Access;
+use crate::access::Need;
+use crate::{Access, Scope, cookie};
 use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::info::LicenseBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -15,7 +18,9 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 use web::ProblemCode;
-use wire::ProblemDetails;
+use wire::{
+    ProblemDetails, SIGNED_KEY_ID, SIGNED_NONCE, SIGNED_SIGNATURE, SIGNED_TIMESTAMP, SignedParts,
+};
 
 /// The extension that names who may call an operation.
 pub(crate) const X_ACCESS: &str = "x-access";
@@ -23,8 +28,13 @@ pub(crate) const X_ACCESS: &str = "x-access";
 pub(crate) const PUBLIC: &str = "public";
 
 const API_TOKEN: &str = "apiToken";
+const PERSON_SESSION: &str = "personSession";
+const SESSION_COOKIE: &str = "sessionCookie";
 const AGENT_SESSION: &str = "agentSession";
 const AGENT_KEY: &str = "agentKey";
+const ENROLMENT_TOKEN: &str = "enrolmentToken";
+const WORKLOAD_TOKEN: &str = "workloadToken";
+const SIGNED_REQUEST: &str = "signedRequest";
 
 /// The names of the error responses that operations refer to, by status.
 const ERRORS: [(u16, &str); 10] = [
@@ -41,7 +51,7 @@ const ERRORS: [(u16, &str); 10] = [
 ];
 
 /// What the operations are about.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "queue",
         "Jobs: put in line, claimed, started, completed, cancelled, retried.",
@@ -52,10 +62,26 @@ const TAGS: [(&str, &str); 6] = [
         "Pools of agents, and how many agents they should have.",
     ),
     (
+        "enrolment",
+        "What agents register with: keys, single-use tokens, signing keys, and rules by which tokens of their platform are taken.",
+    ),
+    (
         "dashboard",
         "What people look at: jobs with their history, the summary.",
     ),
     ("deployments", "What was deployed where, and when."),
+    (
+        "sign-in",
+        "People sign in with a provider, and look after their sessions.",
+    ),
+    (
+        "tokens",
+        "API tokens: made, shown once, listed, rotated, revoked.",
+    ),
+    (
+        "members",
+        "Who is in an organisation, and as what; invitations; the organisations that a person is in.",
+    ),
     ("service", "The control plane itself. Anybody may ask."),
 ];
 
@@ -114,6 +140,18 @@ fn components() -> Components {
             scheme("An API token, of a person or of a service."),
         )
         .security_scheme(
+            PERSON_SESSION,
+            scheme("The session of a person who has signed in with a tool."),
+        )
+        .security_scheme(
+            SESSION_COOKIE,
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                cookie::SESSION,
+                "The session of a person who has signed in with a browser. Anything but GET, HEAD and OPTIONS needs the control \
+                 plane's own `Origin`, and JSON or the header `x-hcp-csrf: 1`.",
+            ))),
+        )
+        .security_scheme(
             AGENT_SESSION,
             scheme("The session of a registered agent, which its heartbeats renew."),
         )
@@ -121,10 +159,45 @@ fn components() -> Components {
             AGENT_KEY,
             scheme("The key of a pool, with which its agents register."),
         );
+    components = with_enrolment(components, scheme);
     for (status, name) in ERRORS {
         components = components.response(name, error_response(status));
     }
     components.build()
+}
+
+/// The other ways in which an agent registers.
+fn with_enrolment(
+    components: ComponentsBuilder,
+    token: impl Fn(&str) -> SecurityScheme,
+) -> ComponentsBuilder {
+    let workload = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some(
+            "A token that a workload's own issuer has signed for it, under the organisation's trust rules. It is good once.",
+        ))
+        .build();
+    let signature = ApiKeyValue::with_description(
+        SIGNED_SIGNATURE.to_owned(),
+        format!(
+            "The Base64 of a signature by a signing key, beside `{SIGNED_KEY_ID}`, `{SIGNED_TIMESTAMP}` (whole seconds since 1970, \
+             at most 300 from the control plane's) and `{SIGNED_NONCE}` (16 to 64 of `A-Z a-z 0-9 - _`, good once). It is over \
+             these lines, without a newline at the end: `{}`, timestamp, nonce, method, `Host`, path, query, and the SHA-256 of \
+             the body in lower-case hexadecimal digits.",
+            SignedParts::VERSION
+        ),
+    );
+    components
+        .security_scheme(
+            ENROLMENT_TOKEN,
+            token("A token with which one agent registers, once."),
+        )
+        .security_scheme(WORKLOAD_TOKEN, SecurityScheme::Http(workload))
+        .security_scheme(
+            SIGNED_REQUEST,
+            SecurityScheme::ApiKey(ApiKey::Header(signature)),
+        )
 }
 
 fn error_response(status: u16) -> Response {
@@ -208,14 +281,29 @@ pub(crate) fn describe(
 }
 
 fn security(access: Access) -> Vec<SecurityRequirement> {
-    let people = access.people.map(|scope| (API_TOKEN, scope));
-    let agent = access.agent.map(|agent| (AGENT_SESSION, agent.scope));
-    let agent_key = access.agent_key.map(|scope| (AGENT_KEY, scope));
-    [people, agent, agent_key]
-        .into_iter()
-        .flatten()
-        .map(|(scheme, scope)| SecurityRequirement::new(scheme, [scope.as_str()]))
-        .collect()
+    let scoped = |scheme: &str, scope: Scope| SecurityRequirement::new(scheme, [scope.as_str()]);
+    let open = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+    let mut security = Vec::new();
+    if let Some(scope) = access.people {
+        security.extend([API_TOKEN, PERSON_SESSION, SESSION_COOKIE].map(|it| scoped(it, scope)));
+    }
+    match access.session {
+        Some(Need::Nothing) => security.extend([PERSON_SESSION, SESSION_COOKIE].map(open)),
+        Some(Need::Scope(scope)) => {
+            security.extend([PERSON_SESSION, SESSION_COOKIE].map(|it| scoped(it, scope)));
+        }
+        None => {}
+    }
+    if access.token {
+        security.push(open(API_TOKEN));
+    }
+    security.extend(access.agent.map(|agent| scoped(AGENT_SESSION, agent.scope)));
+    let registering = [AGENT_KEY, ENROLMENT_TOKEN, WORKLOAD_TOKEN, SIGNED_REQUEST];
+    let registering = access
+        .agent_key
+        .map(|scope| registering.map(|it| scoped(it, scope)));
+    security.extend(registering.into_iter().flatten());
+    security
 }
 
 /// The `x-access` of an operation.

@@ -2,7 +2,8 @@
 
 use crate::guard::{Guard, guard};
 use crate::openapi::{base, describe, operations};
-use crate::{Access, Api};
+use crate::registration::guard_registration;
+use crate::{Access, Api, Identities};
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use utoipa::openapi::OpenApi;
@@ -34,12 +35,31 @@ impl Routes {
         self.guarded(access, true, added)
     }
 
-    fn guarded(self, access: Access, known_agents: bool, added: UtoipaMethodRouter<Api>) -> Self {
-        let guarded = Guard {
+    /// As [`route_for_known_agents`](Self::route_for_known_agents), for handlers that take a
+    /// [`Registrant`](crate::Registrant): also enrolment tokens, workloads' tokens and signed requests reach them.
+    pub fn route_for_registration(
+        self,
+        access: Access,
+        identities: Identities,
+        added: UtoipaMethodRouter<Api>,
+    ) -> Self {
+        let guarded = self.guard(access, true);
+        let (schemas, paths, methods) = added;
+        // A guard of its own, so that what verifies those is no part of functions that register nobody.
+        let layer = from_fn_with_state((guarded, identities), guard_registration);
+        self.add(Some(access), (schemas, paths, methods.route_layer(layer)))
+    }
+
+    fn guard(&self, access: Access, known_agents: bool) -> Guard {
+        Guard {
             api: self.api.clone(),
             access,
             known_agents,
-        };
+        }
+    }
+
+    fn guarded(self, access: Access, known_agents: bool, added: UtoipaMethodRouter<Api>) -> Self {
+        let guarded = self.guard(access, known_agents);
         let (schemas, paths, methods) = added;
         let methods = methods.route_layer(from_fn_with_state(guarded, guard));
         self.add(Some(access), (schemas, paths, methods))

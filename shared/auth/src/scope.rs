@@ -47,8 +47,30 @@ scopes! {
     DeploymentsRead = "deployments:read",
     /// Create and move deployments.
     DeploymentsWrite = "deployments:write",
+    /// Read one's own API tokens, and with `admin` everybody's. Never a secret.
+    TokensRead = "tokens:read",
+    /// Create, rotate and revoke one's own API tokens, and with `admin` revoke everybody's.
+    TokensWrite = "tokens:write",
+    /// Read who is in the organisation, and who is invited.
+    MembersRead = "members:read",
+    /// Invite, change and remove members.
+    MembersWrite = "members:write",
+    /// Decide which machines may become agents: agent keys, enrolment tokens, trust rules, signing keys.
+    AgentsEnrol = "agents:enrol",
+    /// Read the record of who did what.
+    AuditRead = "audit:read",
     /// Everything that a person or a token can do, and what only an administrator may.
     Admin = "admin",
+}
+
+impl Scope {
+    /// Whether no person and no token can have it.
+    pub const fn is_of_agents_alone(self) -> bool {
+        matches!(
+            self,
+            Self::QueueClaim | Self::AgentsHeartbeat | Self::AgentsRegister
+        )
+    }
 }
 
 impl fmt::Display for Scope {

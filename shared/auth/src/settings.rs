@@ -1,5 +1,6 @@
 //! What a function reads from its environment at its start.
 
+use crate::Origin;
 use domain::Environment;
 use store::{Store, TableKind, Tables, client_from_env};
 use telemetry::{LOG_LEVEL, Meter, check_log_level};
@@ -11,20 +12,28 @@ pub struct Program {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// The tables it uses besides that of credentials.
+    /// The tables it uses besides those that say who calls.
     pub tables: &'static [TableKind],
 }
+
+/// The tables that say who calls.
+const WHO_CALLS: [TableKind; 3] = [
+    TableKind::Credentials,
+    TableKind::People,
+    TableKind::Sessions,
+];
 
 /// The configuration of a function.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) environment: Environment,
+    pub(crate) origin: Origin,
     pub(crate) store: Store,
 }
 
 impl Settings {
-    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `LOG_LEVEL` (optional), the `DYNAMODB_TABLE_*` of the
-    /// program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
+    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `PUBLIC_ORIGIN`, `LOG_LEVEL` (optional), the
+    /// `DYNAMODB_TABLE_*` of the program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
     ///
     /// # Errors
     /// Every fault at once.
@@ -44,11 +53,23 @@ impl Settings {
                 known
             }
         };
+        let origin = variable("PUBLIC_ORIGIN").map(|text| Origin::parse(&text));
+        let origin = match origin {
+            None => {
+                faults.push(missing("PUBLIC_ORIGIN"));
+                None
+            }
+            Some(Err(why)) => {
+                faults.push(format!("PUBLIC_ORIGIN {why}"));
+                None
+            }
+            Some(Ok(origin)) => Some(origin),
+        };
         if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
             faults.push(format!("{LOG_LEVEL}: {why}"));
         }
         let mut used = program.tables.to_vec();
-        used.push(TableKind::Credentials);
+        used.extend(WHO_CALLS);
         let tables =
             Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
         let client =
@@ -59,11 +80,14 @@ impl Settings {
                 .filter(|name| variable(name).is_none())
                 .map(missing),
         );
-        match (environment, tables, client) {
-            (Some(environment), Ok(tables), Ok(client)) if faults.is_empty() => Ok(Self {
-                environment,
-                store: Store::new(client, tables, Meter::default()),
-            }),
+        match (environment, origin, tables, client) {
+            (Some(environment), Some(origin), Ok(tables), Ok(client)) if faults.is_empty() => {
+                Ok(Self {
+                    environment,
+                    origin,
+                    store: Store::new(client, tables, Meter::default()),
+                })
+            }
             _ => Err(faults),
         }
     }
@@ -88,9 +112,12 @@ mod tests {
         let faults = Settings::from_env(&program).unwrap_err();
         for name in [
             "ENVIRONMENT",
+            "PUBLIC_ORIGIN",
             "DYNAMODB_TABLE_JOBS",
             "DYNAMODB_TABLE_AGENTS",
             "DYNAMODB_TABLE_CREDENTIALS",
+            "DYNAMODB_TABLE_PEOPLE",
+            "DYNAMODB_TABLE_SESSIONS",
             "AWS_LAMBDA_RUNTIME_API",
         ] {
             assert!(

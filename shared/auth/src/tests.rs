@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod document;
+mod limits;
+mod people;
 mod requests;
 mod walks;
 
 use crate::walk::{Samples, Violation, Walker};
 use crate::{
-    Access, AgentCaller, Api, Caller, Environment, KeyCaller, OrProblem, Routes, Scope, Token,
+    Access, AgentCaller, Api, Caller, Environment, KeyCaller, OrProblem, PersonCaller, Routes,
+    Scope, Token,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Body;
@@ -25,7 +28,7 @@ use telemetry::Meter;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
-use web::{ApiJson, ApiPath, Clock, Entropy, Problem};
+use web::{ApiJson, ApiPath, Clock, Problem};
 use wire::{AgentId, JobId, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -121,14 +124,7 @@ async fn world() -> World {
     store.create_tables().await.unwrap();
     let acme = tenant(&engine, &store, "acme").await;
     let other = tenant(&engine, &store, "other").await;
-    let api = Api {
-        store,
-        clock: Clock::manual(NOW),
-        entropy: Entropy::seeded(1),
-        environment: Environment::Test,
-        name: "test",
-        version: "1.2.3",
-    };
+    let api = Api::testing(store, Clock::manual(NOW));
     World {
         engine,
         api,
@@ -183,6 +179,7 @@ impl World {
             secret_sha256: token.presented.secret_sha256,
             name: "ci".to_owned(),
             scopes: scopes.iter().map(ToString::to_string).collect(),
+            member: None,
             created_by: "test".to_owned(),
             expires_at,
         };

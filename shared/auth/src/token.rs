@@ -1,7 +1,8 @@
 //! Tokens: `hcp_<env>_<kind>_<keyid12>_<secret43>_<crc6>`.
 //!
-//! `env` is `live` or `test`; `kind` is `u` (API token), `a` (agent key) or `s` (agent session); the key id is public; the
-//! secret is base64url of 32 random bytes; the last six characters are the CRC-32 of everything before the last `_`, in
+//! `env` is `live` or `test`; `kind` is `u` (API token), `a` (agent key), `s` (agent session), `w` (person's session), `e`
+//! (enrolment token) or `i` (invitation); the key id is public, and what a person works with begins with the handle of their
+//! membership there; the secret is base64url of 32 random bytes; the last six characters are the CRC-32 of everything before the last `_`, in
 //! base 62 with the digits `0-9A-Za-z`. Junk is refused before anything is read, and secret scanners can recognise a token.
 
 use crate::Environment;
@@ -9,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use store::{CredentialKind, KeyId, Presented};
+use store::{CredentialKind, KeyId, MemberHandle, Presented};
 use web::Entropy;
 
 /// How many characters a token has.
@@ -54,6 +55,17 @@ impl Token {
             parent.clone(),
             entropy,
         )
+    }
+
+    /// A new API token or session of a member. Its key id begins with the handle of the membership, and it ends with that.
+    pub fn issue_for_member(
+        environment: Environment,
+        kind: CredentialKind,
+        handle: &MemberHandle,
+        entropy: &Entropy,
+    ) -> Self {
+        let key_id = KeyId::of_member(handle, entropy.bytes());
+        Self::new(environment, kind, key_id, entropy)
     }
 
     fn new(
@@ -105,6 +117,9 @@ impl Token {
             "u" => CredentialKind::ApiToken,
             "a" => CredentialKind::AgentKey,
             "s" => CredentialKind::AgentSession,
+            "w" => CredentialKind::PersonSession,
+            "e" => CredentialKind::Enrolment,
+            "i" => CredentialKind::Invitation,
             _ => return Err(TokenError::Malformed),
         };
         match Environment::parse(&checked[4..8]) {
@@ -146,6 +161,9 @@ const fn letter(kind: CredentialKind) -> char {
         CredentialKind::ApiToken => 'u',
         CredentialKind::AgentKey => 'a',
         CredentialKind::AgentSession => 's',
+        CredentialKind::PersonSession => 'w',
+        CredentialKind::Enrolment => 'e',
+        CredentialKind::Invitation => 'i',
     }
 }
 
@@ -166,10 +184,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
-    const KINDS: [CredentialKind; 3] = [
+    const KINDS: [CredentialKind; 6] = [
         CredentialKind::ApiToken,
         CredentialKind::AgentKey,
         CredentialKind::AgentSession,
+        CredentialKind::PersonSession,
+        CredentialKind::Enrolment,
+        CredentialKind::Invitation,
     ];
 
     #[test]
@@ -192,6 +213,11 @@ mod tests {
         let parent = KeyId::parse("parentparent").unwrap();
         let session = Token::issue_session(Environment::Test, &parent, &entropy);
         assert!(session.expose().starts_with("hcp_test_s_parentparent_"));
+        let handle = MemberHandle::parse("memberme").unwrap();
+        let kind = CredentialKind::PersonSession;
+        let session = Token::issue_for_member(Environment::Test, kind, &handle, &entropy);
+        assert!(session.expose().starts_with("hcp_test_w_memberme"));
+        assert_eq!(session.presented.key_id.member(), handle);
     }
 
     #[test]

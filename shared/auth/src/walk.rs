@@ -2,21 +2,29 @@
 //!
 //! [`Walker::walk`] reads from the OpenAPI document which operations there are and who may call them, calls each of
 //! them with credentials that are missing, junk, forged, expired, revoked, of the other environment, of another kind,
-//! with every other scope, and of another tenant, and returns everything that was not as it should be.
+//! with every role, every scope, every scope of every role, from another site, and of another tenant, and returns everything
+//! that was not as it should be.
 
 mod client;
 mod credentials;
+mod page;
+mod people;
+mod roles;
+mod samples;
 
-use crate::access::Access;
+pub use page::{roles_table, routes_table};
+pub use people::Person;
+pub use samples::Samples;
+
+use crate::access::{Access, Need};
 use crate::openapi::{PUBLIC, access_of, operations};
 use crate::{Api, Scope};
 use client::{Answer, Client, Target};
 use credentials::{Refused, Tenant};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fmt;
 use store::{StoreError, TenantScope};
 use utoipa::openapi::OpenApi;
+use wire::Role;
 
 /// Something that a route does and should not, or the other way round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,46 +41,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What the walk cannot make up: things that exist, and bodies that are valid.
-#[derive(Debug, Clone, Default)]
-pub struct Samples {
-    things: BTreeMap<String, (String, String)>,
-    bodies: BTreeMap<(String, String), Value>,
-}
-
-impl Samples {
-    /// None yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A thing: for every path that begins with `path`, which ends in its one parameter (`/api/queue/jobs/{id}`), the
-    /// name of one that the first tenant has, and a well-formed name that nobody has.
-    pub fn thing(mut self, path: &str, existing: &str, unknown: &str) -> Self {
-        self.things
-            .insert(path.to_owned(), (existing.to_owned(), unknown.to_owned()));
-        self
-    }
-
-    /// A valid body of an operation. Without one, `{}` is sent to operations that take a body.
-    pub fn body(mut self, method: &str, path: &str, body: Value) -> Self {
-        self.bodies
-            .insert((method.to_owned(), path.to_owned()), body);
-        self
-    }
-
-    fn thing_for(&self, path: &str) -> Option<&(String, String)> {
-        self.things
-            .iter()
-            .filter(|(prefix, _)| {
-                path.strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-            .max_by_key(|(prefix, _)| prefix.len())
-            .map(|(_, thing)| thing)
-    }
-}
-
 /// The credentials of a walk: of the tenant that has the samples, and of another.
 #[derive(Debug)]
 pub struct Walker {
@@ -81,6 +49,10 @@ pub struct Walker {
     elsewhere: Tenant,
     refused: Vec<Refused>,
 }
+
+/// What is written without a change: that a credential was used, and that somebody is about to change something, which is
+/// taken back when it does not come to that.
+const OF_NO_CHANGE: [&str; 3] = ["note_use", "put_intent", "drop_intent"];
 
 /// An operation with who may call it.
 struct Route<'a> {
@@ -126,13 +98,8 @@ impl Walker {
                     route: format!("{method} {path}"),
                     found: &mut found,
                 };
-                let body = operation.request_body.as_ref().map(|_| {
-                    samples
-                        .bodies
-                        .get(&(method.to_owned(), path.clone()))
-                        .cloned()
-                        .unwrap_or_else(|| Value::Object(serde_json::Map::new()))
-                });
+                let body = operation.request_body.as_ref();
+                let body = body.map(|_| samples.body_of(method, path));
                 let thing = samples.thing_for(path);
                 if path.contains('{') && thing.is_none() {
                     report.add("there is no sample of the thing that its path names");
@@ -164,6 +131,9 @@ impl Walker {
                 };
                 self.without_credential(&client, &route, &mut report).await;
                 self.with_others(&client, &route, &mut report).await?;
+                self.as_people(&client, &route, &mut report).await?;
+                self.as_other_sites_send_it(&client, &route, &mut report)
+                    .await?;
                 self.as_others_see_it(&client, &route, &mut report).await?;
                 self.with_the_right_one(&client, &route, &mut report)
                     .await?;
@@ -190,9 +160,8 @@ impl Walker {
             "401 without WWW-Authenticate".to_owned()
         });
         for refused in &self.refused {
-            let answer = client
-                .call(&route.target, route.target.existing, Some(&refused.header))
-                .await;
+            let target = &route.target;
+            let answer = client.send(target, target.existing, &refused.sent).await;
             report.expect(answer.same_as(&none), || {
                 format!(
                     "with a credential that is {}: {}, otherwise than without one",
@@ -226,10 +195,7 @@ impl Walker {
         let session = self.here.session().await?;
         let access = route.access;
         for (scope, header) in &self.here.tokens {
-            if access
-                .people
-                .is_some_and(|needed| needed == *scope || *scope == Scope::Admin)
-            {
+            if access.lets_in_token(&[*scope]) {
                 continue;
             }
             let answer = client
@@ -273,9 +239,17 @@ impl Walker {
         // Sessions of their own for each route: some end them.
         let foreign = self.elsewhere.session().await?;
         let colleague = self.here.session().await?;
+        let owner = self.elsewhere.session_of(Role::Owner).await?;
+        let member = self.here.session_of(Role::Developer).await?;
         let mut callers = Vec::new();
-        if route.access.people.is_some() {
+        if route.access.lets_in_token(&[Scope::Admin]) {
             callers.push(("another tenant's token", &self.elsewhere.admin));
+        }
+        if route.access.lets_in_role(Role::Owner) {
+            callers.push(("another tenant's owner", &owner));
+        }
+        if route.access.session == Some(Need::Nothing) {
+            callers.push(("another member of the tenant", &member));
         }
         if route.access.agent.is_some() {
             callers.push(("another tenant's agent", &foreign.header));
@@ -345,7 +319,7 @@ impl Walker {
         }
         for (who, header, name) in callers {
             let answer = client.call(&route.target, name, Some(header)).await;
-            report.expect(!matches!(answer.status, 401 | 403), || {
+            report.expect(answer.let_in(), || {
                 format!("does not let {who} in: {}", answer.status)
             });
             report.server_error(&answer);
@@ -353,12 +327,12 @@ impl Walker {
         Ok(())
     }
 
-    /// Write units so far, but for noting that a credential was used.
+    /// Write units so far, but for what a request that changes nothing writes.
     fn written(&self) -> f64 {
         let usage = self.api.store.meter().snapshot();
         usage
             .iter()
-            .filter(|(operation, _)| **operation != "note_use")
+            .filter(|(operation, _)| !OF_NO_CHANGE.contains(operation))
             .map(|(_, usage)| usage.write_units)
             .sum()
     }

@@ -1,6 +1,7 @@
 //! A job: what to run, and where it stands.
 
 mod transition;
+mod view;
 
 pub use transition::{JobChange, JobEvent, Loss, Transition, TransitionError, transition};
 

@@ -6,9 +6,11 @@ pub mod agent;
 pub mod deployment;
 mod environment;
 pub mod job;
+pub mod limits;
 pub mod pool;
 pub mod statistics;
 pub mod timing;
+pub mod trust;
 
 pub use environment::Environment;
 pub use wire::Timestamp;

@@ -59,6 +59,12 @@ impl Store {
         );
     }
 
+    /// Counts what one read of several tables consumed.
+    pub(crate) fn count_reads(&self, operation: &'static str, consumed: &[ConsumedCapacity]) {
+        let units = consumed.iter().filter_map(ConsumedCapacity::capacity_units);
+        self.meter.read(operation, units.sum());
+    }
+
     /// Counts what a write consumed.
     pub(crate) fn count_write(&self, operation: &'static str, consumed: Option<&ConsumedCapacity>) {
         self.meter.write(
@@ -69,12 +75,53 @@ impl Store {
         );
     }
 
+    /// The item of that key as it is now.
+    pub(crate) async fn get_consistent(
+        &self,
+        operation: &'static str,
+        table: TableKind,
+        key: Item,
+    ) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.tables.name(table))
+            .set_key(Some(key))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk(operation, &error))?;
+        self.count_read(operation, answer.consumed_capacity());
+        Ok(answer.item)
+    }
+
     /// The items of up to 100 keys, in any order, without those that do not exist.
     pub(crate) async fn batch_get(
         &self,
         operation: &'static str,
         table: TableKind,
+        wanted: Vec<Item>,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read_batch(operation, table, wanted, false).await
+    }
+
+    /// The same, as they are now.
+    pub(crate) async fn batch_get_consistent(
+        &self,
+        operation: &'static str,
+        table: TableKind,
+        wanted: Vec<Item>,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read_batch(operation, table, wanted, true).await
+    }
+
+    async fn read_batch(
+        &self,
+        operation: &'static str,
+        table: TableKind,
         mut wanted: Vec<Item>,
+        consistent: bool,
     ) -> Result<Vec<Item>, StoreError> {
         const MAX_ROUNDS: usize = 5;
         let name = self.tables.name(table);
@@ -85,6 +132,7 @@ impl Store {
             }
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(std::mem::take(&mut wanted)))
+                .consistent_read(consistent)
                 .build()
                 .map_err(|error| StoreError::unreadable(operation, error))?;
             let answer = self

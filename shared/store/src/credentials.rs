@@ -2,23 +2,43 @@
 //!
 //! A key or token is found by its key id, which an unverified caller presents, so its item cannot stand under a tenant;
 //! the tenant is in the item. A session stands in the partition of the key that it was derived from, so that one
-//! call reads both: a revoked key ends its sessions at their next call.
+//! call reads both: a revoked key ends its sessions at their next call. The key id of a person's token begins with the handle
+//! of their membership, so that one call reads both: it may never do more than the person may now.
 
+mod agent_credentials;
+mod agent_keys;
 mod authenticate;
+mod enrolment;
 mod item;
+mod membership;
+mod registration;
 mod revoke;
+mod rotate;
+mod signing_keys;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod trust_rules;
 mod write;
 
+pub use agent_credentials::{
+    AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
+};
+pub use agent_keys::AgentKeyRotation;
+pub use enrolment::NewEnrolment;
+pub use registration::{Proof, UsedOnce};
 pub use revoke::Revocation;
+pub use rotate::{NewSecret, Rotation};
+pub use signing_keys::{NewSigningKey, UnverifiedSigner, VerifyingMaterial};
+pub use tokens::{ApiToken, ApiTokenPage, TokenCounts, TokenPosition};
+pub use trust_rules::{MAX_TRUST_RULES, TrustRule, TrustRuleCreation, UnverifiedWorkload};
 pub use write::{Creation, NewAgentKey, NewApiToken};
 
-use crate::TenantScope;
+use crate::{PersonScope, TenantScope};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use wire::{AgentId, PoolName, Timestamp};
+use wire::{AgentId, PoolName, Role, SessionId, Timestamp, UserId};
 
 /// The public part of a credential: 12 of `a-z 0-9`. It may be logged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,13 +69,11 @@ impl KeyId {
 
     /// The key id made of twelve random bytes.
     pub fn new(random: [u8; Self::LENGTH]) -> Self {
-        const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        Self(
-            random
-                .iter()
-                .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
-                .collect(),
-        )
+        Self(characters(&random))
+    }
+
+    pub(crate) fn from_checked(text: String) -> Self {
+        Self(text)
     }
 
     /// The text.
@@ -84,6 +102,15 @@ impl From<KeyId> for String {
     }
 }
 
+/// Random bytes as `a-z 0-9`.
+pub(crate) fn characters(random: &[u8]) -> String {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    random
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+        .collect()
+}
+
 /// What kind of credential it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -94,6 +121,12 @@ pub enum CredentialKind {
     AgentKey,
     /// What an agent works with once it has registered. It bears the key id of the agent key it was derived from.
     AgentSession,
+    /// What a person works with once they have signed in. Its key id begins with the handle of their membership.
+    PersonSession,
+    /// What an agent registers with once.
+    Enrolment,
+    /// What makes a person a member, once.
+    Invitation,
 }
 
 /// A credential as a caller presents it: well formed, and nothing more is known.
@@ -120,7 +153,7 @@ impl Presented {
 /// Names one agent session. It holds no secret, so an agent's item may keep it to end the session later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionKey {
-    /// The agent key that it was derived from.
+    /// The agent key, or whatever else the agent registered with, that it was derived from.
     pub parent: KeyId,
     /// The SHA-256 of its secret.
     #[serde(with = "hex")]
@@ -134,8 +167,19 @@ pub enum Subject {
     Token {
         /// The name that its creator gave it.
         name: String,
+        /// The person whose it is; none for a token that no person made.
+        member: Option<TokenMember>,
     },
-    /// An agent key.
+    /// A person who has signed in.
+    Person {
+        /// The right to the person's own data.
+        person: PersonScope,
+        /// What they are in the organisation, now.
+        role: Role,
+        /// The public id of their session.
+        session_id: SessionId,
+    },
+    /// The bearer of an agent key, or of whatever else agents register with.
     AgentKey {
         /// The only pool that its agents may join.
         pool: PoolName,
@@ -149,6 +193,15 @@ pub enum Subject {
     },
 }
 
+/// The person whose token it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenMember {
+    /// The person.
+    pub user_id: UserId,
+    /// What they are in the organisation, now.
+    pub role: Role,
+}
+
 /// A credential that is known, whose secret was right, and which is neither revoked nor expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -158,8 +211,8 @@ pub struct Verified {
     pub key_id: KeyId,
     /// Who it is.
     pub subject: Subject,
-    /// What an API token may do, in the words it was created with. Empty for agents: what they may do follows from
-    /// what they are.
+    /// What an API token may do, in the words it was created with. Empty for persons and agents: what they may do follows
+    /// from what they are.
     pub scopes: Vec<String>,
     /// When it ends, unless it is renewed.
     pub expires_at: Option<Timestamp>,
@@ -179,18 +232,18 @@ fn session_sort(secret_sha256: &[u8; 32]) -> String {
 }
 
 /// Hashes as hexadecimal text.
-mod hex {
+pub(crate) mod hex {
     use data_encoding::HEXLOWER;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         hash: &[u8; 32],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&HEXLOWER.encode(hash))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(deserializer)?;

@@ -10,7 +10,7 @@ mod sweep;
 mod tests;
 
 pub use claim::{ClaimOrder, ClaimWish, Claimed};
-pub use enqueue::{Enqueued, NewJob};
+pub use enqueue::{Enqueued, JobOrigin, NewJob};
 pub use list::{JobFilter, JobPage, JobPosition};
 pub use sweep::{Returned, Swept};
 
@@ -20,7 +20,7 @@ use crate::update::Outcome;
 use crate::{StoreError, TenantStore, WriteId};
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::Timestamp;
-use domain::job::{Job, JobEvent, Transition, TransitionError, transition};
+use domain::job::{Job, JobChange, JobEvent, Transition, TransitionError, transition};
 use item::JobItem;
 use wire::{AgentId, JobId};
 
@@ -31,7 +31,7 @@ const MAX_DECISIONS: usize = 3;
 type Written = Outcome<Item, Box<Stored>>;
 
 /// The sort key of every job item.
-const JOB: &str = "J";
+pub(crate) const JOB: &str = "J";
 
 /// A job as it was read.
 #[derive(Debug, Clone)]
@@ -53,8 +53,8 @@ impl Stored {
 /// What became of an event.
 #[derive(Debug)]
 pub enum JobOutcome {
-    /// It changed the job, which is now so.
-    Changed(Job),
+    /// It changed the job so.
+    Changed(Box<JobChange>),
     /// It had changed the job before.
     AlreadyDone(Job),
     /// The rules do not allow it; the job is as it was.
@@ -179,7 +179,7 @@ impl TenantStore<'_> {
     ) -> Result<JobOutcome, StoreError> {
         for _ in 0..MAX_DECISIONS {
             let change = match transition(&stored.job, event, now) {
-                Ok(Transition::Apply(change)) => *change,
+                Ok(Transition::Apply(change)) => change,
                 Ok(Transition::AlreadyDone) => return Ok(JobOutcome::AlreadyDone(stored.job)),
                 Err(refusal) => return Ok(JobOutcome::Refused(refusal, stored.job)),
             };
@@ -187,7 +187,7 @@ impl TenantStore<'_> {
                 .write_job(operation, &stored, change.after(), now, write_id)
                 .await?
             {
-                Outcome::Applied(_) => return Ok(JobOutcome::Changed(change.into_after())),
+                Outcome::Applied(_) => return Ok(JobOutcome::Changed(change)),
                 Outcome::Stale(found) => stored = *found,
                 Outcome::Missing => return Ok(JobOutcome::Missing),
             }
@@ -235,6 +235,15 @@ fn read_stored(operation: &'static str, item: Item) -> Result<Stored, StoreError
 /// A job that is only looked at.
 fn read_job(operation: &'static str, item: Item) -> Result<Job, StoreError> {
     Ok(read_item(operation, item)?.0)
+}
+
+/// A job, and where the request came from that put it in line.
+pub(crate) fn read_recorded(
+    operation: &'static str,
+    item: Item,
+) -> Result<(Job, Option<JobOrigin>), StoreError> {
+    let origin = JobOrigin::of(&item);
+    Ok((read_job(operation, item)?, origin))
 }
 
 fn read_item(operation: &'static str, item: Item) -> Result<(Job, u32), StoreError> {

@@ -1,8 +1,9 @@
-//! Every key of every item and index, tenant first. Nothing else in the crate writes a key by hand.
+//! Every key of every item and index, tenant first where there is one. Nothing else in the crate writes a key by hand.
 
-use crate::TenantScope;
+use crate::{KeyId, MemberHandle, TenantScope};
+use data_encoding::HEXLOWER;
 use domain::Timestamp;
-use wire::{AgentId, DeploymentId, JobId, PoolName, ServiceName, TenantId};
+use wire::{AgentId, DeploymentId, JobId, PoolName, ServiceName, TenantId, UserId};
 
 /// Milliseconds as 13 digits, so that keys sort as times do until the year 2286.
 pub(crate) fn millis(at: Timestamp) -> String {
@@ -99,6 +100,11 @@ impl TenantScope {
         self.key(format_args!("A#GONE"))
     }
 
+    /// Counts of requests, by class and window.
+    pub(crate) fn requests(&self) -> String {
+        self.key(format_args!("RL"))
+    }
+
     pub(crate) fn pool(&self, pool: &PoolName) -> String {
         self.key(format_args!("P#{pool}"))
     }
@@ -131,6 +137,95 @@ impl TenantScope {
     pub(crate) fn services(&self) -> String {
         self.key(format_args!("V"))
     }
+
+    /// The pages of the record of who did what.
+    pub(crate) fn audit_chain(&self) -> String {
+        self.key(format_args!("A"))
+    }
+
+    /// What is about to be recorded.
+    pub(crate) fn audit_intents(&self) -> String {
+        self.key(format_args!("I"))
+    }
+
+    pub(crate) fn organisation(&self) -> String {
+        self.key(format_args!("O"))
+    }
+
+    /// Who is in the organisation, by person.
+    pub(crate) fn members(&self) -> String {
+        self.key(format_args!("M"))
+    }
+
+    /// The invitations that are open.
+    pub(crate) fn invitations(&self) -> String {
+        self.key(format_args!("V"))
+    }
+
+    /// The API tokens that are not revoked, in the list of credentials.
+    pub(crate) fn api_tokens(&self) -> String {
+        self.key(format_args!("K"))
+    }
+
+    /// The agent keys that are not revoked, in the list of credentials.
+    pub(crate) fn agent_keys(&self) -> String {
+        self.key(format_args!("AK"))
+    }
+
+    /// The enrolment tokens that are neither revoked nor used, in the list of credentials.
+    pub(crate) fn enrolments(&self) -> String {
+        self.key(format_args!("EK"))
+    }
+
+    /// The signing keys that are not revoked, in the list of credentials.
+    pub(crate) fn signing_keys(&self) -> String {
+        self.key(format_args!("SK"))
+    }
+
+    /// The rules by which workloads' tokens are accepted, and their count.
+    pub(crate) fn trust_rules(&self) -> String {
+        self.key(format_args!("TR"))
+    }
+}
+
+/// A person: who they are, and their memberships.
+pub(crate) fn person(user: &UserId) -> String {
+    format!("U#{user}")
+}
+
+/// Who somebody is to a provider, by the digest of issuer and subject.
+pub(crate) fn identity(sha256: &[u8; 32]) -> String {
+    format!("I#{}", HEXLOWER.encode(sha256))
+}
+
+/// A membership.
+pub(crate) fn membership(handle: &MemberHandle) -> String {
+    format!("M#{handle}")
+}
+
+/// An invitation. Whoever brings one does not know yet whose it is.
+pub(crate) fn invitation(key: &KeyId) -> String {
+    format!("V#{key}")
+}
+
+/// The key id of an invitation's key.
+pub(crate) fn parse_invitation(partition: &str) -> Option<KeyId> {
+    KeyId::parse(partition.strip_prefix("V#")?).ok()
+}
+
+/// A person's session, by the digest of its secret.
+pub(crate) fn person_session(secret_sha256: &[u8; 32]) -> String {
+    format!("S#{}", HEXLOWER.encode(secret_sha256))
+}
+
+/// What was good once and is used, by its digest.
+pub(crate) fn used_once(sha256: &[u8; 32]) -> String {
+    format!("X#{}", HEXLOWER.encode(sha256))
+}
+
+/// A moment and what happened at it: entries in the order of time.
+pub(crate) fn dated(at: Timestamp, id: &str) -> String {
+    format!("{}#{id}", millis(at))
 }
 
 #[cfg(test)]

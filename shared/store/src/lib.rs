@@ -5,6 +5,7 @@
 //! creation of the tenant. So no caller can build another tenant's key.
 
 mod agents;
+mod audit;
 mod call;
 mod client;
 mod credentials;
@@ -12,9 +13,12 @@ mod deployments;
 mod error;
 mod jobs;
 mod keys;
+mod limits;
 mod memory;
+mod people;
 mod pools;
 mod schema;
+mod sessions;
 mod statistics;
 mod sweep;
 mod tenants;
@@ -27,10 +31,16 @@ mod update;
 pub use agents::{
     AgentEntry, AgentFilter, AgentOutcome, AgentPage, AgentPosition, DueAgent, SweptAgent,
 };
+pub use audit::{
+    AuditExport, AuditFilter, AuditPage, AuditPosition, IntentKey, MAX_PAGE_RECORDS, end_of,
+};
 pub use client::{ClientFault, client_from_env};
 pub use credentials::{
-    Creation, CredentialKind, KeyId, NewAgentKey, NewApiToken, NotAKeyId, Presented, Revocation,
-    SessionKey, Subject, Verified,
+    AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
+    AgentKeyRotation, ApiToken, ApiTokenPage, Creation, CredentialKind, KeyId, MAX_TRUST_RULES,
+    NewAgentKey, NewApiToken, NewEnrolment, NewSecret, NewSigningKey, NotAKeyId, Presented, Proof,
+    Revocation, Rotation, SessionKey, Subject, TokenCounts, TokenMember, TokenPosition, TrustRule,
+    TrustRuleCreation, UnverifiedSigner, UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
 };
 pub use deployments::{
     DeploymentAction, DeploymentCounts, DeploymentCreation, DeploymentFilter, DeploymentOutcome,
@@ -38,11 +48,19 @@ pub use deployments::{
 };
 pub use error::StoreError;
 pub use jobs::{
-    ClaimOrder, ClaimWish, Claimed, Enqueued, JobFilter, JobOutcome, JobPage, JobPosition, NewJob,
-    Returned, Swept,
+    ClaimOrder, ClaimWish, Claimed, Enqueued, JobFilter, JobOrigin, JobOutcome, JobPage,
+    JobPosition, NewJob, Returned, Swept,
 };
 pub use keys::DEADLINE_SHARDS;
+pub use people::{
+    Acceptance, Identity, Invitation, InvitationEnd, InvitationPage, InvitationPosition, Member,
+    MemberHandle, MemberOutcome, MemberPage, Membership, NewInvitation, NewOrganisation, NewPerson,
+    NotAHandle, NotAnIdentity, Organisation, Person, PersonScope, PersonStore, SignedIn,
+};
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
+pub use sessions::{
+    NewPersonSession, PersonSession, PersonSessionPage, SESSION_IDLE_SECONDS, SESSION_SECONDS,
+};
 pub use statistics::{PoolQueues, RollUp, Statistics};
 pub use sweep::SweptShard;
 pub use update::Outcome;

@@ -3,6 +3,7 @@
 //! Whatever is decided on something remembered is written on the condition that it is still so, so that forgetting costs a
 //! read, and remembering too long costs a write that does not happen.
 
+use crate::audit::Tail;
 use crate::jobs::Stored;
 use crate::{CredentialKind, Verified};
 use domain::Timestamp;
@@ -27,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) pools: Recent<String, (Timestamp, Pool)>,
     /// Credentials of agents that were verified here, by the hash of their secret.
     pub(crate) credentials: Recent<[u8; 32], KnownCredential>,
+    /// Where the records of tenants end, by partition key.
+    pub(crate) audit_tails: Recent<String, Tail>,
 }
 
 /// A credential that was verified.

@@ -1,11 +1,6 @@
 //! The tables: the one definition of keys and indexes, from which everything that creates tables starts.
 
-use crate::{Store, StoreError};
-use aws_sdk_dynamodb::types as dynamo;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    ScalarAttributeType,
-};
+mod create;
 
 /// The tables of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +13,12 @@ pub enum TableKind {
     Agents,
     /// API tokens, agent keys, and the sessions derived from them.
     Credentials,
+    /// Persons, identities, organisations, memberships, invitations.
+    People,
+    /// The sessions of persons.
+    Sessions,
+    /// The record of who did what.
+    Audit,
 }
 
 /// What an index holds besides keys.
@@ -78,7 +79,7 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const TTL: &str = "expires_at_seconds";
 
 /// All tables.
-pub const TABLES: [TableSchema; 4] = [
+pub const TABLES: [TableSchema; 7] = [
     TableSchema {
         kind: TableKind::Jobs,
         variable: "DYNAMODB_TABLE_JOBS",
@@ -132,6 +133,33 @@ pub const TABLES: [TableSchema; 4] = [
         kind: TableKind::Credentials,
         variable: "DYNAMODB_TABLE_CREDENTIALS",
         default_name: "credentials",
+        indexes: &[IndexSchema {
+            name: "list",
+            partition_key: "lpk",
+            sort_key: "lsk",
+            // Written once, so that they cost nothing when the use of a credential is noted.
+            projection: Projection::Include(&["member", "expires_at"]),
+        }],
+        ttl_attribute: TTL,
+    },
+    TableSchema {
+        kind: TableKind::People,
+        variable: "DYNAMODB_TABLE_PEOPLE",
+        default_name: "people",
+        indexes: &[],
+        ttl_attribute: TTL,
+    },
+    TableSchema {
+        kind: TableKind::Sessions,
+        variable: "DYNAMODB_TABLE_SESSIONS",
+        default_name: "sessions",
+        indexes: &[keys_only("user", "upk", "usk")],
+        ttl_attribute: TTL,
+    },
+    TableSchema {
+        kind: TableKind::Audit,
+        variable: "DYNAMODB_TABLE_AUDIT",
+        default_name: "audit",
         indexes: &[],
         ttl_attribute: TTL,
     },
@@ -139,7 +167,7 @@ pub const TABLES: [TableSchema; 4] = [
 
 /// The names of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tables([String; 4]);
+pub struct Tables([String; 7]);
 
 impl Default for Tables {
     fn default() -> Self {
@@ -177,93 +205,6 @@ impl Tables {
     pub fn name(&self, kind: TableKind) -> &str {
         &self.0[kind as usize]
     }
-}
-
-impl Store {
-    /// Creates the tables that do not exist yet, for `local` and for tests; on AWS the templates do it.
-    ///
-    /// # Errors
-    /// [`StoreError`] as every operation.
-    pub async fn create_tables(&self) -> Result<(), StoreError> {
-        const OPERATION: &str = "create_tables";
-        let existing = self
-            .client
-            .list_tables()
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
-        for table in &TABLES {
-            let name = self.tables.name(table.kind);
-            if existing
-                .table_names()
-                .iter()
-                .any(|existing| existing == name)
-            {
-                continue;
-            }
-            self.create_table(table, name).await?;
-        }
-        Ok(())
-    }
-
-    async fn create_table(&self, table: &TableSchema, name: &str) -> Result<(), StoreError> {
-        const OPERATION: &str = "create_tables";
-        let mut attributes = vec![PK, SK];
-        let mut request = self
-            .client
-            .create_table()
-            .table_name(name)
-            .billing_mode(BillingMode::PayPerRequest);
-        for element in key_schema(PK, SK)? {
-            request = request.key_schema(element);
-        }
-        for index in table.indexes {
-            attributes.extend([index.partition_key, index.sort_key]);
-            let projection = match index.projection {
-                Projection::KeysOnly => {
-                    dynamo::Projection::builder().projection_type(dynamo::ProjectionType::KeysOnly)
-                }
-                Projection::Include(included) => included.iter().fold(
-                    dynamo::Projection::builder().projection_type(dynamo::ProjectionType::Include),
-                    |projection, attribute| projection.non_key_attributes(*attribute),
-                ),
-            };
-            let built = GlobalSecondaryIndex::builder()
-                .index_name(index.name)
-                .set_key_schema(Some(key_schema(index.partition_key, index.sort_key)?))
-                .projection(projection.build())
-                .build()
-                .map_err(|error| StoreError::unreadable(OPERATION, error))?;
-            request = request.global_secondary_indexes(built);
-        }
-        for attribute in attributes {
-            let definition = AttributeDefinition::builder()
-                .attribute_name(attribute)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .map_err(|error| StoreError::unreadable(OPERATION, error))?;
-            request = request.attribute_definitions(definition);
-        }
-        match request.send().await {
-            Ok(_) => Ok(()),
-            // Somebody else was faster: the table is there.
-            Err(error) if error.as_service_error().is_some_and(aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception) => Ok(()),
-            Err(error) => Err(StoreError::from_sdk(OPERATION, &error)),
-        }
-    }
-}
-
-fn key_schema(partition_key: &str, sort_key: &str) -> Result<Vec<KeySchemaElement>, StoreError> {
-    [(partition_key, KeyType::Hash), (sort_key, KeyType::Range)]
-        .into_iter()
-        .map(|(attribute, kind)| {
-            KeySchemaElement::builder()
-                .attribute_name(attribute)
-                .key_type(kind)
-                .build()
-                .map_err(|error| StoreError::unreadable("create_tables", error))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -69,7 +69,11 @@ impl Store {
                 match tenant.sweep_agent(&agent.agent_id, now, &write_id).await {
                     Ok(SweptAgent::Alive) => {}
                     Ok(SweptAgent::Reclaim { agent, newly_lost }) => {
-                        swept.lost_agents += usize::from(newly_lost);
+                        if newly_lost {
+                            swept.lost_agents += 1;
+                            let write_id = WriteId::new(random());
+                            tenant.note_lost_agent(&agent, now, &write_id).await;
+                        }
                         let reclaimed = tenant
                             .reclaim(&agent, now, &mut random, &mut swept.moved)
                             .await;

@@ -51,7 +51,6 @@ impl CapacityMetrics {
         }
         let counted = self.meter.snapshot();
         let consumed = self.with(|published| {
-            published.at_ms = Some(at_ms);
             let mut consumed: Vec<_> = counted
                 .into_iter()
                 .filter_map(|(operation, now)| {
@@ -64,6 +63,9 @@ impl CapacityMetrics {
             let units = |usage: &Usage| usage.read_units + usage.write_units;
             consumed.sort_by(|left, right| units(&right.2).total_cmp(&units(&left.2)));
             consumed.truncate(MAX_OPERATIONS);
+            if !consumed.is_empty() {
+                published.at_ms = Some(at_ms);
+            }
             for (operation, now, _) in &consumed {
                 published.usage.insert(operation, *now);
             }
@@ -161,6 +163,8 @@ mod tests {
     fn along_with_requests_it_is_published_once_a_minute() {
         let (meter, capacity, written) = capacity();
         let mut lines = Vec::new();
+        // A request that consumes nothing is followed by no silence.
+        capacity.publish_every_minute(NOW - 1);
         for (after_ms, expected) in [(0, 1), (59_999, 0), (60_000, 1), (60_001, 0), (-5_000, 1)] {
             meter.read("get_job", 1.0);
             capacity.publish_every_minute(NOW + after_ms);

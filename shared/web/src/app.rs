@@ -1,15 +1,18 @@
 //! What every request gets, whichever function serves it: an id, a time limit, a log line, headers, and a problem where a
 //! route or a method does not exist or a handler panics.
 
-use crate::context::{CONTEXT, HEADER, RequestContext, RequestId};
+use crate::context::{CONTEXT, ClientAddress, HEADER, RequestContext, RequestId};
 use crate::{Problem, ProblemCode};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tracing::{Instrument, field};
@@ -61,6 +64,7 @@ async fn serve(request: Request, next: Next, limit: Duration) -> Response {
     );
     let context = RequestContext {
         id: id.clone(),
+        address: request.extensions().get::<ClientAddress>().copied(),
         span: span.clone(),
     };
     let served = CONTEXT.scope(context, limited(request, next, limit));
@@ -69,16 +73,41 @@ async fn serve(request: Request, next: Next, limit: Duration) -> Response {
     if let Some(id) = id.header_value() {
         headers.insert(HEADER, id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
-        ));
+    secure(headers);
     response
+}
+
+/// What every answer tells browsers, whatever it is: to keep to TLS for two years, to guess no content types, and to give no
+/// page of ours a device. Unless it says otherwise, also to keep nothing, to load nothing, and to tell nobody where they come
+/// from.
+fn secure(headers: &mut HeaderMap) {
+    const ALWAYS: [(HeaderName, &str); 3] = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            STRICT_TRANSPORT_SECURITY,
+            "max-age=63072000; includeSubDomains",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ];
+    const UNLESS_SAID: [(HeaderName, &str); 3] = [
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in UNLESS_SAID {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
 }
 
 async fn limited(request: Request, next: Next, limit: Duration) -> Response {
@@ -125,6 +154,11 @@ mod tests {
             .route("/panic", get(panicking))
             .route("/never", get(std::future::pending::<()>))
             .route("/post", post(async || "posted"))
+            .route("/address", get(address))
+    }
+
+    async fn address() -> String {
+        format!("{:?}", crate::client_address())
     }
 
     async fn panicking() {
@@ -150,6 +184,15 @@ mod tests {
         assert_eq!(response.headers()[HEADER].len(), 32);
         assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[REFERRER_POLICY], "no-referrer");
+        for (name, says) in [
+            ("strict-transport-security", "max-age="),
+            ("permissions-policy", "camera=()"),
+            ("content-security-policy", "default-src 'none'"),
+        ] {
+            let value = response.headers()[name].to_str().unwrap();
+            assert!(value.starts_with(says), "{name}: {value}");
+        }
         let response = call(Request::get("/hello").header(HEADER, "mine-1")).await;
         assert_eq!(response.headers()[HEADER], "mine-1");
         let response = call(
@@ -159,6 +202,28 @@ mod tests {
         )
         .await;
         assert_eq!(response.headers()[HEADER], "lambda");
+    }
+
+    #[tokio::test]
+    async fn the_address_is_that_of_the_connection_whatever_headers_say() {
+        let text = async |request: http::request::Builder| {
+            let request = request
+                .header("x-forwarded-for", "203.0.113.9")
+                .header("forwarded", "for=203.0.113.9");
+            let bytes = call(request).await.into_body().collect().await;
+            String::from_utf8(bytes.unwrap().to_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(text(Request::get("/address")).await, "None");
+        for (address, expected) in [
+            ("192.0.2.7", "Some(192.0.2.7)"),
+            ("::ffff:192.0.2.7", "Some(192.0.2.7)"),
+            ("2001:db8::1", "Some(2001:db8::1)"),
+        ] {
+            let address = ClientAddress::new(address.parse().unwrap());
+            let request = Request::get("/address").extension(address);
+            assert_eq!(text(request).await, expected);
+        }
+        assert_eq!(crate::client_address(), None);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use std::fmt;
+use std::net::IpAddr;
 use tracing::Span;
 use wire::{JobId, TenantId};
 
@@ -50,9 +51,22 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The address that a request came from, as an extension of it: whatever accepted the connection knows it. A header such as
+/// `X-Forwarded-For` says what its sender likes, and is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    /// The address. An IPv4 address in IPv6 notation is an IPv4 address.
+    pub fn new(address: IpAddr) -> Self {
+        Self(address.to_canonical())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
+    pub(crate) address: Option<ClientAddress>,
     pub(crate) span: Span,
 }
 
@@ -65,6 +79,12 @@ pub fn request_id() -> String {
     CONTEXT
         .try_with(|context| context.id.0.clone())
         .unwrap_or_default()
+}
+
+/// The address that the request being served came from; none outside of one, and where nobody knows it.
+pub fn client_address() -> Option<IpAddr> {
+    let address = CONTEXT.try_with(|context| context.address);
+    address.ok().flatten().map(|ClientAddress(address)| address)
 }
 
 /// Puts the tenant on every further log line about this request.

@@ -1,6 +1,6 @@
 //! A router on Lambda, behind API Gateway's HTTP API.
 
-use crate::{RequestId, app};
+use crate::{ClientAddress, RequestId, app};
 use axum::Router;
 use axum::response::Response;
 use http::Uri;
@@ -35,8 +35,8 @@ fn service(
         })
 }
 
-/// Gives the request the id that Lambda knows it by, and takes the stage off its path: the routes are the same on every
-/// stage.
+/// Gives the request the id that Lambda knows it by and the address that API Gateway was called from, and takes the stage
+/// off its path: the routes are the same on every stage.
 fn prepare(mut request: Request) -> Request {
     let id = request
         .lambda_context_ref()
@@ -44,10 +44,16 @@ fn prepare(mut request: Request) -> Request {
     if let Some(id) = id {
         request.extensions_mut().insert(id);
     }
-    let stage = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
-        Some(_) | None => None,
+    let (stage, address) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            (context.stage.clone(), context.http.source_ip.clone())
+        }
+        Some(_) | None => (None, None),
     };
+    if let Some(address) = address.and_then(|text| text.parse().ok()) {
+        let address = ClientAddress::new(address);
+        request.extensions_mut().insert(address);
+    }
     if let Some(stripped) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
         *request.uri_mut() = stripped;
     }
@@ -80,7 +86,7 @@ mod tests {
     fn request(stage: &str, path: &str) -> Request {
         let event = serde_json::json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "limit=5",
-            "headers": {"host": "api.example.com", "x-request-id": "forged"},
+            "headers": {"host": "api.example.com", "x-request-id": "forged", "x-forwarded-for": "203.0.113.9"},
             "requestContext": {
                 "stage": stage, "accountId": "1", "apiId": "a", "requestId": "gateway", "timeEpoch": 1,
                 "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "x"}
@@ -131,6 +137,15 @@ mod tests {
         assert_eq!(
             request.extensions().get::<RequestId>().unwrap().as_str(),
             "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+        );
+    }
+
+    #[test]
+    fn the_address_is_that_which_the_gateway_was_called_from() {
+        let request = request("$default", "/health");
+        assert_eq!(
+            request.extensions().get::<ClientAddress>(),
+            Some(&ClientAddress::new("192.0.2.1".parse().unwrap()))
         );
     }
 }

@@ -23,7 +23,7 @@ pub mod view;
 pub use app::{TIME_LIMIT, app};
 pub use body::{ApiJson, ApiJsonOrEmpty, BODY_LIMIT, parse_json};
 pub use clock::Clock;
-pub use context::{RequestId, note_job, note_tenant, request_id};
+pub use context::{ClientAddress, RequestId, client_address, note_job, note_tenant, request_id};
 pub use entropy::Entropy;
 pub use idempotency::IdempotencyKey;
 pub use listing::{Listing, PageParams};

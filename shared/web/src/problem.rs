@@ -55,6 +55,8 @@ codes! {
         "The credential is good and lacks the scope that `detail` names.";
     WrongPrincipal = "wrong_principal", FORBIDDEN, "Not for this kind of caller",
         "The credential is good and of a kind that may not do this, such as an API token that claims a job.";
+    CrossSite = "cross_site", FORBIDDEN, "Not from our own pages",
+        "A change with a browser's session must come from the control plane's own pages: with its own `Origin`, and as JSON or with the header `x-hcp-csrf: 1`.";
     NotFound = "not_found", NOT_FOUND, "Not found",
         "There is no such thing, or it is somebody else's. The answer does not tell which.";
     UnknownRoute = "unknown_route", NOT_FOUND, "No such route",
@@ -73,6 +75,10 @@ codes! {
         "There is a thing by that name already.";
     NotEmpty = "not_empty", CONFLICT, "Not empty",
         "The thing cannot be deleted while something belongs to it.";
+    NotConfigured = "not_configured", CONFLICT, "Not set up",
+        "The control plane is not set up for this; `detail` says what it lacks.";
+    LastOwner = "last_owner", CONFLICT, "The last owner",
+        "An organisation always has an owner. Make somebody else one before this one goes or is demoted.";
     AgentTerminated = "agent_terminated", CONFLICT, "Agent deregistered",
         "The agent was deregistered and does not come back. Register again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Too large",
@@ -83,6 +89,8 @@ codes! {
         "The caller asks more often than it may. Try again after `Retry-After` seconds.";
     Busy = "busy", SERVICE_UNAVAILABLE, "Busy",
         "The control plane is busy. Try the same request again after `Retry-After` seconds.";
+    ProviderUnavailable = "provider_unavailable", SERVICE_UNAVAILABLE, "Provider out of reach",
+        "The identity provider that people sign in with does not answer. Nobody was signed in; begin anew after `Retry-After` seconds.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "Took too long",
         "The request was given up; it may have taken effect. Repeat it with the same `Idempotency-Key` after `Retry-After` seconds.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
@@ -160,6 +168,14 @@ impl Problem {
     /// 403: the credential is of a kind that may not do this.
     pub fn wrong_principal(detail: impl Into<String>) -> Self {
         Self::new(ProblemCode::WrongPrincipal, detail)
+    }
+
+    /// 403: a browser was made to send this by somebody else's page.
+    pub fn cross_site() -> Self {
+        Self::new(
+            ProblemCode::CrossSite,
+            "a change with a session cookie needs our own `Origin`, and JSON or the header `x-hcp-csrf: 1`",
+        )
     }
 
     /// 404: there is no such thing, such as a `job`, or it is another tenant's.

@@ -3,58 +3,16 @@
 use domain::job::{AttemptRecord, Job, JobSpec};
 use serde::Serialize;
 use utoipa::ToSchema;
-use wire::{AgentId, Cause, EnqueueRequest, JobStatus, LogsUrl, Timestamp};
+use wire::{AgentId, Cause, EnqueueRequest, LogsUrl, Timestamp};
 
 /// A job.
 ///
 /// `lease_expires_at` is when the lease of the agent ends that holds it. Only the agent that claims is told: it is kept
 /// with the agent, and would cost everybody else one more read for what the next heartbeat changes.
 pub fn job(job: &Job, lease_expires_at: Option<Timestamp>) -> wire::Job {
-    let last = job.history.last();
-    // A live attempt has reported nothing yet; what the one before it reported is in the history.
-    let ended = last.filter(|_| job.holder().is_none());
-    let reported = ended.filter(|last| last.attempt == job.attempt);
-    let spec = job.spec.clone();
     wire::Job {
-        job_id: job.job_id.clone(),
-        job_type: spec.job_type,
-        pool_name: spec.pool_name,
-        status: job.status(),
-        priority: job.priority,
-        git_repo: spec.git_repo,
-        git_ref: spec.git_ref,
-        git_commit_sha: spec.git_commit_sha,
-        git_author: spec.git_author,
-        tags: spec.tags,
-        spec_ref: spec.spec_ref,
-        spec_sha256: spec.spec_sha256,
-        timeout_seconds: spec.timeout_seconds,
-        max_attempts: spec.max_attempts,
-        attempt: job.attempt,
-        failures: job.failures,
-        losses: job.losses,
-        queued_at: job.queued_at,
-        available_at: job.available_at,
-        claimed_at: job
-            .claimed_at()
-            .or_else(|| reported.and_then(|last| last.claimed_at)),
-        started_at: job
-            .started_at()
-            .or_else(|| reported.and_then(|last| last.started_at)),
-        completed_at: job.ended_at(),
-        claimed_by_agent: job
-            .holder()
-            .map(|holder| holder.agent_id.clone())
-            .or_else(|| reported.and_then(|last| last.agent_id.clone())),
         lease_expires_at: lease_expires_at.filter(|_| job.holder().is_some()),
-        exit_code: reported.and_then(|last| last.exit_code),
-        duration_seconds: reported.and_then(|last| last.duration_seconds),
-        cause: reported
-            .and_then(|last| last.cause)
-            .filter(|_| job.status() != JobStatus::Completed),
-        logs_url: reported.and_then(|last| last.logs_url.clone()),
-        cancel_requested: job.cancel_requested,
-        created_by: job.created_by.clone(),
+        ..job.view()
     }
 }
 
@@ -141,7 +99,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
     use domain::job::{Holder, JobEvent, Transition, transition};
-    use wire::JobId;
+    use wire::{JobId, JobStatus};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 

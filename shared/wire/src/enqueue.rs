@@ -16,6 +16,18 @@ checked_text! {
     Sha256Hex, check_sha256, { pattern = "^[0-9a-f]{64}$" }
 }
 
+impl Sha256Hex {
+    /// The text of a digest.
+    pub fn from_digest(digest: [u8; 32]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = digest
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|digit| char::from(DIGITS[usize::from(digit)]));
+        Self(digits.collect())
+    }
+}
+
 fn check_spec_ref(text: &str) -> Result<(), Invalid> {
     check_printable(text, 1, 256)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -161,6 +173,7 @@ mod tests {
         }
         assert!(SpecRef::parse("s3://ci-specs/build.json").is_ok());
         assert!(Sha256Hex::parse(&"0f".repeat(32)).is_ok());
+        assert_eq!(Sha256Hex::from_digest([0x0f; 32]).as_str(), "0f".repeat(32));
         for bad in ["", "0F", &"0F".repeat(32), &"0".repeat(63)] {
             assert!(Sha256Hex::parse(bad).is_err(), "{bad}");
         }

@@ -4,9 +4,11 @@
 //! be older than the control plane that answers it.
 
 mod agent;
+pub mod audit;
 mod check;
 mod enqueue;
 mod git;
+mod identity;
 mod job;
 mod problem;
 mod text;
@@ -19,6 +21,10 @@ pub use agent::{
 pub use check::{Check, Fault, check_percent, check_range, check_tags};
 pub use enqueue::{CreateJobRequest, EnqueueRequest, Sha256Hex, SpecRef};
 pub use git::{CommitSha, GitAuthor, GitRef, GitRepo};
+pub use identity::{
+    ClaimMatch, ClaimName, ClaimValue, SIGNED_KEY_ID, SIGNED_NONCE, SIGNED_SIGNATURE,
+    SIGNED_TIMESTAMP, SignedParts, agents_audience, azure_audience, tenant_of_audience,
+};
 pub use job::{
     ClaimRequest, ClaimResponse, CompleteRequest, CompleteResponse, Job, JobResponse, LogsUrl,
     StartRequest,
@@ -26,9 +32,10 @@ pub use job::{
 pub use problem::ProblemDetails;
 pub use text::{
     AgentId, DeploymentId, Invalid, JobId, JobType, PoolName, ServiceName, ServiceVersion,
-    ShortText, Tags, TenantId,
+    SessionId, ShortText, Tags, TenantId, UserId,
 };
 pub use time::Timestamp;
 pub use vocabulary::{
-    AgentStatus, Cause, DeploymentStatus, Directive, JobStatus, Priority, UnknownWord,
+    AgentStatus, Cause, DeploymentStatus, Directive, JobStatus, Priority, Role, SigningAlgorithm,
+    UnknownWord,
 };

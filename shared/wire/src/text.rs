@@ -189,6 +189,13 @@ fn ulid_text(bits: u128) -> String {
         .collect()
 }
 
+/// The bits of a ULID: the time in milliseconds since 1970, then random ones.
+fn ulid_bits(now: crate::Timestamp, random: [u8; 10]) -> u128 {
+    let time = u128::from(now.as_millis().unsigned_abs() & 0xffff_ffff_ffff);
+    let random = random.iter();
+    random.fold(time, |bits, byte| (bits << 8) | u128::from(*byte))
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         checked_text! {
@@ -199,9 +206,7 @@ macro_rules! id {
         impl $name {
             /// A new id: a ULID of that time (milliseconds since 1970) and 80 random bits.
             pub fn new(now: crate::Timestamp, random: [u8; 10]) -> Self {
-                let time = u128::from(now.as_millis().unsigned_abs() & 0xffff_ffff_ffff);
-                let bits = random.iter().fold(time, |bits, byte| (bits << 8) | u128::from(*byte));
-                Self(format!(concat!($prefix, "{}"), ulid_text(bits)))
+                Self(format!(concat!($prefix, "{}"), ulid_text(ulid_bits(now, random))))
             }
 
             /// The id that belongs to a digest: the same digest, the same id.
@@ -224,6 +229,22 @@ id! {
     /// The id of a deployment.
     DeploymentId, "deploy-"
 }
+id! {
+    /// The id of a person. It stays the same in every organisation.
+    UserId, "user-"
+}
+id! {
+    /// The public id of a person's session. It opens nothing.
+    SessionId, "session-"
+}
+
+impl TenantId {
+    /// A new id for the organisation of people who signed in: `org-` and a ULID in lower case.
+    pub fn organisation(now: crate::Timestamp, random: [u8; 10]) -> Self {
+        let ulid = ulid_text(ulid_bits(now, random));
+        Self(format!("org-{}", ulid.to_ascii_lowercase()))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -241,6 +262,13 @@ mod tests {
             JobId::from_digest([255; 16]).as_str(),
             "job-7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
         );
+    }
+
+    #[test]
+    fn an_organisation_is_a_name_as_every_tenant_is() {
+        let tenant = TenantId::organisation(Timestamp::from_millis(1_700_000_000_000), [255; 10]);
+        assert_eq!(tenant.as_str(), "org-01hf7yat00zzzzzzzzzzzzzzzz");
+        assert_eq!(TenantId::parse(tenant.as_str()), Ok(tenant));
     }
 
     #[test]

@@ -171,6 +171,32 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What a person is in an organisation. What each role may do is one table, in the documentation of access.
+    Role {
+        /// Everything, and alone may make, demote and remove owners. There is always one.
+        Owner = "OWNER",
+        /// Everything but what concerns owners.
+        Admin = "ADMIN",
+        /// Works with jobs and deployments.
+        Developer = "DEVELOPER",
+        /// Looks on.
+        Viewer = "VIEWER",
+        /// Looks on, and reads the record of who did what.
+        Auditor = "AUDITOR",
+    }
+}
+
+vocabulary! {
+    /// How requests are signed with a signing key.
+    SigningAlgorithm {
+        /// Ed25519: we keep the public key alone.
+        Ed25519 = "ED25519",
+        /// HMAC with SHA-256: we keep the key itself, encrypted, because verifying needs it.
+        HmacSha256 = "HMAC_SHA256",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]

@@ -1,24 +1,33 @@
 //! Every route is called with every kind of credential: what it declares is what it does.
 
+use crate::harness::Guest;
 use crate::plane;
-use auth::walk::{Samples, Walker};
+use auth::walk::{Samples, Walker, roles_table, routes_table};
 use auth::{Api, Scope, Token};
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::path::Path;
 use store::{CredentialKind, NewAgentKey, NewApiToken, TenantScope};
 use tower::ServiceExt;
-use wire::{PoolName, TenantId};
+use wire::{PoolName, ShortText, TenantId};
 
 const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_DEPLOYMENT: &str = "deploy-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_USER: &str = "user-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_SESSION: &str = "session-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_KEY: &str = "zzzzzzzzzzzz";
 const SHA: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 async fn tenant(api: &Api, name: &str) -> TenantScope {
     let id = TenantId::parse(name).unwrap();
-    api.store.create_tenant(&id, api.now()).await.unwrap()
+    let scope = api.store.create_tenant(&id, api.now()).await.unwrap();
+    let name = ShortText::parse(name).unwrap();
+    let made = api.store.tenant(&scope);
+    made.ensure_organisation(&name, api.now()).await.unwrap();
+    scope
 }
 
 async fn admin(api: &Api, scope: &TenantScope) -> String {
@@ -28,6 +37,7 @@ async fn admin(api: &Api, scope: &TenantScope) -> String {
         secret_sha256: token.presented.secret_sha256,
         name: "admin".to_owned(),
         scopes: vec![Scope::Admin.to_string()],
+        member: None,
         created_by: "test".to_owned(),
         expires_at: None,
     };
@@ -70,6 +80,63 @@ fn job() -> Value {
 
 fn deployment() -> Value {
     json!({"service_name": "shop", "service_version": "1.0.0", "git_commit_sha": SHA})
+}
+
+/// What the routes about people name: a member of the tenant with a session and an organisation of their own, a token,
+/// and an invitation.
+async fn with_people(api: &Api, app: &axum::Router, admin: &str, samples: Samples) -> Samples {
+    let guest = Guest::sign_in(api, "guest").await;
+    let viewer = json!({ "role": "VIEWER" });
+    let made = post(app, admin, "/auth/invitations", &viewer).await;
+    let body = json!({ "token": made["invitation_token"] });
+    post(app, &guest.bearer, "/auth/invitations/accept", &body).await;
+    let open = post(app, admin, "/auth/invitations", &viewer).await;
+    let invitation = open["invitation"]["invitation_id"].as_str().unwrap();
+    // Its public part is in its text.
+    let key_id = &admin["Bearer hcp_test_u_".len()..][..NO_KEY.len()];
+    samples
+        .thing("/auth/login/{provider}", "github", "nobody")
+        .thing("/auth/callback/{provider}", "github", "nobody")
+        .thing("/auth/sessions/{id}", &guest.session_id, NO_SESSION)
+        .thing("/auth/tokens/{key_id}", key_id, NO_KEY)
+        .thing("/auth/members/{user_id}", &guest.user_id, NO_USER)
+        .thing("/auth/invitations/{id}", invitation, NO_KEY)
+        .thing(
+            "/auth/organisations/{tenant}",
+            &guest.organisation,
+            "nobody",
+        )
+        .body("PUT", "/auth/members/{user_id}", viewer.clone())
+        .body("POST", "/auth/invitations", viewer)
+        .body("POST", "/auth/invitations/accept", json!({"token": "junk"}))
+        .body(
+            "POST",
+            "/auth/tokens",
+            json!({"name": "walk", "scopes": ["jobs:read"]}),
+        )
+}
+
+/// What the routes about agents' credentials name: one of each.
+async fn with_enrolment(app: &axum::Router, admin: &str, samples: Samples) -> Samples {
+    let named = json!({ "name": "walk", "pool_name": "walk" });
+    let hmac = json!({ "name": "walk", "pool_name": "walk", "algorithm": "HMAC_SHA256" });
+    let rule = json!({
+        "name": "walk", "pool_name": "walk", "issuer": "https://issuer.example.com", "claims": { "sub": "walk" }
+    });
+    let mut samples = samples;
+    for (path, thing, body) in [
+        ("/api/agents/keys", "key", &named),
+        ("/api/agents/enrolment-tokens", "enrolment", &named),
+        ("/api/agents/signing-keys", "signing_key", &hmac),
+        ("/api/agents/trust-rules", "trust_rule", &rule),
+    ] {
+        let made = post(app, admin, path, body).await;
+        let key_id = made[thing]["key_id"].as_str().unwrap();
+        samples = samples
+            .thing(&format!("{path}/{{key_id}}"), key_id, NO_KEY)
+            .body("POST", path, body.clone());
+    }
+    samples
 }
 
 #[tokio::test]
@@ -153,8 +220,39 @@ async fn every_route_lets_in_whom_it_names_and_nobody_else() {
             "/api/queue/jobs/{id}/priority",
             json!({"priority": "HIGH"}),
         );
+    let samples = with_people(&api, &app, &admin, samples).await;
+    let samples = with_enrolment(&app, &admin, samples).await;
     let walker = Walker::new(&api, &here, &elsewhere).await.unwrap();
     let found = walker.walk(&app, &document, &samples).await.unwrap();
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test]
+async fn openapi_access_is_that_of_the_page_about_it() {
+    let api = plane::api().await;
+    let (_router, document) = plane::routes(&api).into_parts();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/access.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mut generated = page.clone();
+    for (name, table) in [
+        ("roles", roles_table()),
+        ("routes", routes_table(&document)),
+    ] {
+        let (begin, end) = (
+            format!("<!-- {name}:begin -->\n"),
+            format!("<!-- {name}:end -->"),
+        );
+        let (before, rest) = generated.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        generated = format!("{before}{begin}{table}{end}{after}");
+    }
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    } else {
+        assert!(
+            page == generated,
+            "docs/access.md is not what the code says; `cargo xtask openapi` writes it anew"
+        );
+    }
 }

@@ -25,6 +25,7 @@ async fn credentials(api: &Api) -> [String; 2] {
         secret_sha256: token.presented.secret_sha256,
         name: "events".to_owned(),
         scopes: vec![Scope::Admin.to_string()],
+        member: None,
         created_by: "test".to_owned(),
         expires_at: None,
     };

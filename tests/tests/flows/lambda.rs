@@ -5,7 +5,6 @@ use crate::harness::{
     Api, Credentials, Program, SOON, Scripted, binary, cargo_lambda, dynamodb_local, free_port,
     project_root, until,
 };
-use auth::Environment;
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
@@ -21,7 +20,7 @@ use web::{Clock, Entropy};
 use wire::JobStatus;
 
 /// Every function.
-const FUNCTIONS: [&str; 4] = ["agents", "dashboard", "maintenance", "queue"];
+const FUNCTIONS: [&str; 5] = ["agents", "auth", "dashboard", "maintenance", "queue"];
 
 /// What DynamoDB Local is called with. It takes any, and keeps the tables of all in one place.
 const REGION: &str = "us-east-1";
@@ -48,13 +47,10 @@ impl Deployment {
         let number = u64::from_le_bytes(entropy.bytes());
         let tables = Tables::with_prefix(&format!("f{number:016x}-"));
         let client = client(&dynamodb_url);
+        let store = Store::new(client, tables.clone(), Meter::default());
         let api = auth::Api {
-            store: Store::new(client, tables.clone(), Meter::default()),
-            clock: Clock::system(),
             entropy,
-            environment: Environment::Test,
-            name: "flows",
-            version: "0",
+            ..auth::Api::testing(store, Clock::system())
         };
         api.store.create_tables().await.unwrap();
         let credentials = Credentials::create(&api, "acme").await;
@@ -129,6 +125,9 @@ fn client(url: &str) -> Client {
 fn configuration(dynamodb_url: &str, tables: &Tables) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         ("ENVIRONMENT", "test".to_owned()),
+        ("PUBLIC_ORIGIN", "https://ci.example.com".to_owned()),
+        ("GITHUB_CLIENT_ID", "flows".to_owned()),
+        ("GITHUB_CLIENT_SECRET", "flows".to_owned()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
@@ -214,11 +213,23 @@ async fn the_functions_behind_the_router_run_a_job_from_end_to_end() {
     let agents = api.get("/api/agents").await.expect(200);
     assert_eq!(agents["agents"][0]["status"], "HEALTHY", "{agents}");
 
+    let who = api.post("/auth/validate", &json!({})).await.expect(200);
+    assert_eq!(who["organisation_id"], "acme", "{who}");
+
     let stranger = api.with_token("junk").get("/api/queue/jobs").await;
     assert_eq!((stranger.status, stranger.code()), (401, "unauthenticated"));
     assert_eq!(stranger.headers["content-type"], "application/problem+json");
-    for function in &mut deployment.functions {
-        assert!(function.has_ended().is_none(), "a function has ended");
+    for (name, function) in FUNCTIONS.iter().zip(&mut deployment.functions) {
+        assert!(function.has_ended().is_none(), "{name} has ended");
+        // Logs and metrics share the output: each line is an object of its own.
+        let said = function.stdout();
+        let mut lines = said.lines().map(serde_json::from_str::<Value>);
+        assert!(
+            lines.all(|line| line.is_ok_and(|line| line.is_object())),
+            "{name}: {said}"
+        );
+        let publishes = said.contains("\"capacity/read_units\"");
+        assert_eq!(publishes, *name != "maintenance", "{name}: {said}");
     }
 }
 
@@ -261,9 +272,10 @@ async fn every_sample_event_is_answered_by_its_function() {
     let machine = (agent_key.as_str(), credentials.agent_key.as_str());
     let own = (session.as_str(), agent.api.token());
     let own_id = ("agent-01JN3Z8V5T6Q7R8S9T0V1W2X3Y", agent.id.as_str());
-    let known: [KnownEvent<'_>; 7] = [
+    let known: [KnownEvent<'_>; 8] = [
         ("agents-heartbeat.json", &[own, own_id], 200),
         ("agents-register.json", &[machine], 201),
+        ("auth-validate.json", &[people], 200),
         ("dashboard-summary.json", &[people], 200),
         ("queue-claim.json", &[own], 200),
         ("queue-enqueue-base64.json", &[people], 201),
@@ -295,11 +307,21 @@ async fn a_function_without_configuration_names_everything_that_is_missing() {
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             "AWS_LAMBDA_RUNTIME_API",
-            "DYNAMODB_TABLE_JOBS",
             "DYNAMODB_TABLE_AGENTS",
+            "ENVIRONMENT",
         ];
         if name != "maintenance" {
-            wanted.extend(["ENVIRONMENT", "DYNAMODB_TABLE_CREDENTIALS"]);
+            wanted.extend([
+                "PUBLIC_ORIGIN",
+                "DYNAMODB_TABLE_CREDENTIALS",
+                "DYNAMODB_TABLE_PEOPLE",
+                "DYNAMODB_TABLE_SESSIONS",
+            ]);
+        }
+        if name == "auth" {
+            wanted.extend(["GITHUB_CLIENT_ID", "GOOGLE_CLIENT_ID"]);
+        } else {
+            wanted.push("DYNAMODB_TABLE_JOBS");
         }
         for variable in wanted {
             assert!(

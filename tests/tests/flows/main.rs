@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod access;
+mod audit;
 mod ends;
 mod events;
 mod harness;
+mod identities;
 mod jobs;
 mod lambda;
 mod local;
@@ -16,4 +18,5 @@ mod outages;
 mod overload;
 mod plane;
 mod restart;
+mod sign_in;
 mod tenants;

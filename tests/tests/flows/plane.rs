@@ -1,9 +1,11 @@
 //! The control plane's routes on a store in memory, with a clock that stands still.
 
-use auth::{Api, Environment, Routes};
+use auth::{Api, Identities, KeyEncryption, Routes};
+use auth_function::SignIn;
 use embedded_dynamodb::Engine;
+use oidc::Network;
 use store::{Store, Tables};
-use web::{Clock, Entropy};
+use web::Clock;
 use wire::Timestamp;
 
 /// What every handler is given.
@@ -11,21 +13,26 @@ pub(crate) async fn api() -> Api {
     let client = Engine::memory().unwrap().client();
     let store = Store::new(client, Tables::default(), telemetry::Meter::default());
     store.create_tables().await.unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
     Api {
-        store,
-        clock: Clock::manual(Timestamp::from_millis(1_700_000_000_000)),
-        entropy: Entropy::seeded(1),
-        environment: Environment::Test,
         name: "hybrid-ci",
         version: env!("CARGO_PKG_VERSION"),
+        ..Api::testing(store, clock)
     }
 }
 
+/// No issuers but those of the Internet, which no test calls, and keys for HMAC signatures.
+fn identities() -> Identities {
+    let data_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    Identities::new(Network::public(), KeyEncryption::parse(data_key).unwrap())
+}
+
 /// The routes of each function.
-pub(crate) fn functions(api: &Api) -> [(&'static str, Routes); 3] {
+pub(crate) fn functions(api: &Api) -> [(&'static str, Routes); 4] {
     [
         ("queue", queue::routes(api.clone())),
-        ("agents", agents::routes(api.clone())),
+        ("agents", agents::routes(api.clone(), identities())),
+        ("auth", auth_function::routes(api.clone(), SignIn::none())),
         ("dashboard", dashboard::routes(api.clone())),
     ]
 }

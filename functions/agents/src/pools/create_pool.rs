@@ -1,7 +1,7 @@
 //! Creates a pool.
 
-use super::{PoolResponse, response};
-use auth::{Api, Caller, OrProblem};
+use super::{PoolResponse, PoolSettings, response};
+use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
 use domain::pool::{MAX_AGENTS, MAX_READY_SHARDS, Pool};
@@ -101,20 +101,24 @@ pub(crate) async fn create_pool(
         ready_shards: request.ready_shards,
         ..Pool::new(request.pool_name, now)
     };
-    let there = tenant
-        .create_pool(&new, &api.write_id())
-        .await
-        .or_problem()?;
-    let (status, pool) = match there {
-        None => (StatusCode::CREATED, new),
-        Some(there) if same_settings(&there, &new) => (StatusCode::OK, there),
-        Some(_) => {
-            return Err(Problem::conflict(
+    let create = async {
+        let write_id = api.write_id();
+        match tenant.create_pool(&new, &write_id).await.or_problem()? {
+            None => {
+                let change = Change::new().after(&PoolSettings::of(&new));
+                Ok(Audited::Changed((StatusCode::CREATED, new.clone()), change))
+            }
+            Some(there) if same_settings(&there, &new) => {
+                Ok(Audited::Unchanged((StatusCode::OK, there)))
+            }
+            Some(_) => Err(Problem::conflict(
                 ProblemCode::AlreadyExists,
                 "there is a pool of that name with other settings; PATCH changes it",
-            ));
+            )),
         }
     };
+    let subject = (Action::PoolCreate, Resource::pool(&new.pool_name));
+    let (status, pool) = api.audited(&caller, subject, create).await?;
     Ok((status, Json(response(&tenant, &pool, now).await?)))
 }
 

@@ -1,7 +1,7 @@
 //! Changes a pool: its settings, its size, whether it is being emptied.
 
 use super::{PoolResponse, change, response};
-use auth::{Api, Caller};
+use auth::{Action, Api, Caller};
 use axum::Json;
 use axum::extract::State;
 use domain::pool::{MAX_AGENTS, MAX_READY_SHARDS, Pool};
@@ -82,7 +82,8 @@ pub(crate) async fn update_pool(
     ApiJson(request): ApiJson<UpdatePoolRequest>,
 ) -> Result<Json<PoolResponse>, Problem> {
     let tenant = api.store.tenant(&caller.scope);
-    let pool = change(&api, &tenant, &name, |seen| updated(seen, &request)).await?;
+    let update = |seen: &Pool| updated(seen, &request);
+    let pool = change(&api, &caller, (Action::PoolUpdate, &name), update).await?;
     Ok(Json(response(&tenant, &pool, api.now()).await?))
 }
 
@@ -150,7 +151,7 @@ pub(crate) async fn scale_pool(
             ..seen.clone()
         })
     };
-    let pool = change(&api, &tenant, &name, scale).await?;
+    let pool = change(&api, &caller, (Action::PoolScale, &name), scale).await?;
     Ok(Json(response(&tenant, &pool, now).await?))
 }
 
@@ -176,6 +177,6 @@ pub(crate) async fn drain_pool(
             ..seen.clone()
         })
     };
-    let pool = change(&api, &tenant, &name, drain).await?;
+    let pool = change(&api, &caller, (Action::PoolDrain, &name), drain).await?;
     Ok(Json(response(&tenant, &pool, api.now()).await?))
 }

@@ -31,6 +31,7 @@ async fn claimed(world: &World, agent: &str) -> Job {
         job: Job::enqueue(id, spec, Priority::Normal, "test".to_owned(), NOW),
         ready_shards: 1,
         request_sha256: None,
+        origin: None,
     };
     let enqueued = tenant.enqueue_job(new, NOW, &api.write_id()).await.unwrap();
     assert!(matches!(enqueued, Enqueued::Created(_)));
@@ -78,7 +79,11 @@ async fn a_job_that_is_too_new_to_be_seen_is_not_taken_from_its_agent() {
     let tenant = behind.store.tenant(&world.scope);
     let seen = tenant.jobs_by_ids(std::slice::from_ref(&job.job_id)).await;
     assert_eq!(seen.unwrap(), []);
-    let app = web::app(crate::routes(behind.clone()).into_parts().0);
+    let app = web::app(
+        crate::routes(behind.clone(), super::nobody())
+            .into_parts()
+            .0,
+    );
     let path = format!("/api/agents/{id}/heartbeat");
     let body = holding(&[(&job.job_id, 1), (&never, 1)]);
     let (status, answer) = call(&app, Method::POST, &path, &bearer, body).await;

@@ -86,7 +86,7 @@ fn elsewhere(world: &World) -> Router {
         store,
         ..world.api.clone()
     };
-    web::app(crate::routes(api).into_parts().0)
+    web::app(crate::routes(api, super::nobody()).into_parts().0)
 }
 
 #[tokio::test]

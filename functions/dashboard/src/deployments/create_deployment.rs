@@ -1,7 +1,7 @@
 //! Creates a deployment.
 
-use super::DeploymentResponse;
-use auth::{Api, Caller, OrProblem};
+use super::{DeploymentResponse, change_of};
+use auth::{Action, Api, Audited, Caller, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
 use domain::deployment::{Deployment, DeploymentSpec};
@@ -71,24 +71,29 @@ pub(crate) async fn create_deployment(
         deployment: Deployment::create(id, spec, caller.created_by(), now),
         request_sha256,
     };
-    let created = api
-        .store
-        .tenant(&caller.scope)
-        .create_deployment(&new, &api.write_id())
-        .await
-        .or_problem()?;
-    match created {
-        DeploymentCreation::Created(deployment) => {
-            Ok((StatusCode::CREATED, DeploymentResponse::new(&deployment)))
+    let create = async {
+        let tenant = api.store.tenant(&caller.scope);
+        let write_id = api.write_id();
+        let created = tenant.create_deployment(&new, &write_id).await;
+        match created.or_problem()? {
+            DeploymentCreation::Created(deployment) => {
+                let response = DeploymentResponse::new(&deployment);
+                let change = change_of(None, &deployment);
+                Ok(Audited::Changed((StatusCode::CREATED, response), change))
+            }
+            DeploymentCreation::Existing(deployment) => {
+                let response = DeploymentResponse::new(&deployment);
+                Ok(Audited::Unchanged((StatusCode::OK, response)))
+            }
+            DeploymentCreation::Conflict => Err(Problem::conflict(
+                ProblemCode::IdempotencyConflict,
+                "this `Idempotency-Key` came with another request before",
+            )),
         }
-        DeploymentCreation::Existing(deployment) => {
-            Ok((StatusCode::OK, DeploymentResponse::new(&deployment)))
-        }
-        DeploymentCreation::Conflict => Err(Problem::conflict(
-            ProblemCode::IdempotencyConflict,
-            "this `Idempotency-Key` came with another request before",
-        )),
-    }
+    };
+    let resource = Resource::deployment(&new.deployment.deployment_id);
+    let subject = (Action::DeploymentCreate, resource);
+    api.audited(&caller, subject, create).await
 }
 
 /// The digest of a request as it was understood, so that a repeated request may be spelt differently.

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store::{CredentialKind, NewApiToken, Store, Tables};
 use tower::ServiceExt;
-use web::{Clock, Entropy};
+use web::Clock;
 use wire::{TenantId, Timestamp};
 
 const DEPLOYMENTS: &str = "/api/dashboard/deployments";
@@ -29,13 +29,11 @@ impl World {
         let client = Engine::memory().unwrap().client();
         let store = Store::new(client, Tables::default(), telemetry::Meter::default());
         store.create_tables().await.unwrap();
+        let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
         let api = Api {
-            store,
-            clock: Clock::manual(Timestamp::from_millis(1_700_000_000_000)),
-            entropy: Entropy::seeded(1),
-            environment: Environment::Test,
             name: "dashboard",
             version: "0.1.0",
+            ..Api::testing(store, clock)
         };
         let app = web::app(crate::routes(api.clone()).into_parts().0);
         let token = token(&api, "acme").await;
@@ -123,6 +121,7 @@ async fn token(api: &Api, tenant: &str) -> String {
             Scope::DeploymentsWrite.to_string(),
             Scope::JobsRead.to_string(),
         ],
+        member: None,
         created_by: "test".to_owned(),
         expires_at: None,
     };

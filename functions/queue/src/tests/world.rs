@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use axum::Router;
 use axum::body::Body;
 use domain::agent::{Event, Introduction, Metrics};
-use embedded_dynamodb::{Engine, Fault};
+use embedded_dynamodb::{Call, Engine, Fault};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use store::{
 };
 use telemetry::Meter;
 use tower::ServiceExt;
-use web::{Clock, Entropy};
+use web::Clock;
 use wire::{AgentId, PoolName, TenantId, Timestamp};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -76,14 +76,7 @@ impl World {
         let engine = Engine::memory().unwrap();
         let store = Store::new(engine.client(), Tables::default(), Meter::default());
         store.create_tables().await.unwrap();
-        let api = Api {
-            store,
-            clock: Clock::manual(NOW),
-            entropy: Entropy::seeded(1),
-            environment: Environment::Test,
-            name: "queue",
-            version: "0",
-        };
+        let api = Api::testing(store, Clock::manual(NOW));
         let app = web::app(crate::routes(api.clone()).into_parts().0);
         let scope = tenant(&api, "acme").await;
         let token = token(&api, &scope, &[Scope::JobsRead, Scope::JobsWrite]).await;
@@ -120,6 +113,20 @@ impl World {
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let client = Client::from_conf(config.retry_config(retries).build());
         self.with_store(Store::new(client, Tables::default(), Meter::default()))
+    }
+
+    /// The same plane while calls of DynamoDB meet what `policy` says.
+    pub(super) fn with_faults(
+        &self,
+        policy: impl Fn(&Call<'_>) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let client = self.engine.client_with(policy);
+        self.with_store(Store::new(client, Tables::default(), Meter::default()))
+    }
+
+    /// What writes have cost so far, in units.
+    pub(super) fn write_units(&self) -> f64 {
+        self.api.store.meter().total().write_units
     }
 
     /// The same plane in another process, which remembers nothing of what this one did.
@@ -364,6 +371,7 @@ async fn token(api: &Api, scope: &TenantScope, scopes: &[Scope]) -> String {
         secret_sha256: token.presented.secret_sha256,
         name: "test".to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
+        member: None,
         created_by: "test".to_owned(),
         expires_at: None,
     };

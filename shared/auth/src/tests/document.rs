@@ -16,7 +16,12 @@ async fn the_document_says_who_may_call_and_how_it_can_fail() {
     );
     assert_eq!(
         get_job["security"],
-        json!([{"apiToken": ["jobs:read"]}, {"agentSession": ["queue:claim"]}])
+        json!([
+            {"apiToken": ["jobs:read"]},
+            {"personSession": ["jobs:read"]},
+            {"sessionCookie": ["jobs:read"]},
+            {"agentSession": ["queue:claim"]},
+        ])
     );
     assert_eq!(
         get_job["responses"]["404"]["$ref"],

@@ -82,6 +82,7 @@ async fn a_walk_finds_a_leak_between_tenants_and_what_nobody_declares() {
         found,
         [
             "GET /api/jobs/{id}: another tenant's token can tell a thing that exists (200) from one that does not (404)",
+            "GET /api/jobs/{id}: another tenant's owner can tell a thing that exists (200) from one that does not (404)",
             "GET /api/things/{id}: there is no sample of the thing that its path names",
             "GET /health: does not declare who may call it",
         ]

@@ -1,8 +1,9 @@
 //! Calls of a walk, and answers that can be compared.
 
+use crate::cookie;
 use axum::Router;
 use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -18,6 +19,38 @@ pub(super) struct Target<'a> {
     pub(super) body: Option<Value>,
 }
 
+/// What a call has besides the operation: a credential, and what a browser adds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sent {
+    pub(super) authorization: Option<String>,
+    pub(super) cookies: Vec<String>,
+    pub(super) origin: Option<String>,
+    /// The header that only scripts of our own pages send.
+    pub(super) mark: Option<&'static str>,
+    /// What the body says that it is, instead of JSON.
+    pub(super) content_type: Option<&'static str>,
+}
+
+impl Sent {
+    /// An `Authorization` header.
+    pub(super) fn bearer(header: &str) -> Self {
+        Self {
+            authorization: Some(header.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// A session cookie, sent by a script of a page from that origin.
+    pub(super) fn cookie(text: &str, origin: &str) -> Self {
+        Self {
+            cookies: vec![format!("{}={text}", cookie::SESSION)],
+            origin: Some(origin.to_owned()),
+            mark: Some("1"),
+            ..Self::default()
+        }
+    }
+}
+
 /// What was answered.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
@@ -28,9 +61,21 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Whether a caller could not tell the two apart.
+    /// Whether a caller could not tell the two apart, but for how much of its own limit is left.
     pub(super) fn same_as(&self, other: &Self) -> bool {
-        self.status == other.status && self.text == other.text && self.headers == other.headers
+        let told = |answer: &Self| {
+            let mut headers = answer.headers.clone();
+            for name in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+                headers.remove(name);
+            }
+            headers
+        };
+        self.status == other.status && self.text == other.text && told(self) == told(other)
+    }
+
+    /// Whether the caller was let in to the handler.
+    pub(super) fn let_in(&self) -> bool {
+        !matches!(self.status, 401 | 403 | 429)
     }
 
     /// The answer with the name of the thing that was asked for taken out.
@@ -69,16 +114,32 @@ impl Client {
         name: &str,
         authorization: Option<&str>,
     ) -> Answer {
+        let sent = authorization.map(Sent::bearer).unwrap_or_default();
+        self.send(target, name, &sent).await
+    }
+
+    /// The same, with whatever a browser adds.
+    pub(super) async fn send(&self, target: &Target<'_>, name: &str, sent: &Sent) -> Answer {
         let mut request = Request::builder()
             .method(target.method)
             .uri(fill(target.path, name))
             .header("x-request-id", REQUEST_ID);
-        if let Some(value) = authorization {
+        if let Some(value) = &sent.authorization {
             request = request.header(AUTHORIZATION, value);
+        }
+        for cookie in &sent.cookies {
+            request = request.header(COOKIE, cookie);
+        }
+        if let Some(origin) = &sent.origin {
+            request = request.header(ORIGIN, origin);
+        }
+        if let Some(mark) = sent.mark {
+            request = request.header("x-hcp-csrf", mark);
         }
         let body = match &target.body {
             Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
+                let kind = sent.content_type.unwrap_or("application/json");
+                request = request.header(CONTENT_TYPE, kind);
                 Body::from(body.to_string())
             }
             None => Body::empty(),

@@ -1,16 +1,18 @@
 //! The credentials of a walk.
 
+use super::client::Sent;
+use super::people::{Member, Person};
 use crate::{Api, Environment, Scope, Token};
 use store::{
     CredentialKind, KeyId, NewAgentKey, NewApiToken, StoreError, TenantScope, TenantStore,
 };
-use wire::{AgentId, PoolName, Timestamp};
+use wire::{AgentId, PoolName, Role, Timestamp};
 
 /// A credential that must be refused, and why.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) what: &'static str,
-    pub(super) header: String,
+    pub(super) sent: Sent,
 }
 
 /// The good credentials of one tenant, as `Authorization` headers.
@@ -25,6 +27,8 @@ pub(super) struct Tenant {
     pub(super) admin: String,
     /// An agent key.
     pub(super) key: String,
+    /// A person of each role, with tokens.
+    pub(super) members: Vec<Member>,
 }
 
 /// A session and its agent.
@@ -50,7 +54,19 @@ impl Tenant {
             tokens,
             admin: maker.token(Scope::Admin, None).await?.bearer(),
             key: key.bearer(),
+            members: Member::of_each_role(api, scope).await?,
         })
+    }
+
+    /// A new session of a member of that role, as an `Authorization` header.
+    pub(super) async fn session_of(&self, role: Role) -> Result<String, StoreError> {
+        match self.members.iter().find(|member| member.role == role) {
+            Some(member) => {
+                let session = member.person.session(&self.api, self.api.now()).await?;
+                Ok(session.bearer())
+            }
+            None => Ok(String::new()),
+        }
     }
 
     /// A session of a new agent.
@@ -74,10 +90,11 @@ pub(super) async fn refused(api: &Api, scope: &TenantScope) -> Result<Vec<Refuse
     let now = api.now();
     let good = maker.token(Scope::Admin, None).await?;
     let mut all = forms(api, &good);
+    all.extend(of_people(api, scope, &good).await?);
     let mut add = |what, token: &Token| {
         all.push(Refused {
             what,
-            header: token.bearer(),
+            sent: Sent::bearer(&token.bearer()),
         });
     };
     add(
@@ -142,8 +159,104 @@ fn forms(api: &Api, good: &Token) -> Vec<Refused> {
         ("very long", format!("Bearer {}", "x".repeat(6000))),
     ]
     .into_iter()
-    .map(|(what, header)| Refused { what, header })
+    .map(|(what, header)| Refused {
+        what,
+        sent: Sent::bearer(&header),
+    })
     .collect()
+}
+
+/// Sessions and tokens of people that were never good, or are not any more, each also as a cookie.
+async fn of_people(
+    api: &Api,
+    scope: &TenantScope,
+    good: &Token,
+) -> Result<Vec<Refused>, StoreError> {
+    let now = api.now();
+    let origin = api.origin.as_str();
+    let person = Person::join(api, scope, Role::Owner).await?;
+    let removed = Person::join(api, scope, Role::Owner).await?;
+    let unknown = Token::issue_for_member(
+        api.environment,
+        CredentialKind::PersonSession,
+        &person.membership.handle,
+        &api.entropy,
+    );
+    let ended = person.session(api, now).await?;
+    api.store.end_presented_session(&ended.presented).await?;
+    let of_removed = person_gone(api, scope, &removed).await?;
+    let mut all = Vec::new();
+    let good_session = person.session(api, now).await?;
+    for (what, token) in [
+        ("a person's session that nobody began", &unknown),
+        ("a person's session that was ended", &ended),
+        (
+            "a person's session that was idle",
+            &person.idle_session(api).await?,
+        ),
+        (
+            "a person's session of a day ago",
+            &person.old_session(api).await?,
+        ),
+        ("a session of a member who was removed", &of_removed.0),
+        ("a token of a member who was removed", &of_removed.1),
+        (
+            "an invitation",
+            &Token::issue(api.environment, CredentialKind::Invitation, &api.entropy),
+        ),
+    ] {
+        let sent = Sent::bearer(&token.bearer());
+        all.push(Refused { what, sent });
+        let sent = Sent::cookie(token.expose(), origin);
+        all.push(Refused { what, sent });
+    }
+    let session = Sent::cookie(good_session.expose(), origin);
+    let with = |change: fn(&mut Sent, String), value: String| {
+        let mut sent = session.clone();
+        change(&mut sent, value);
+        sent
+    };
+    all.extend([
+        Refused {
+            what: "a token in the place of a session cookie",
+            sent: Sent::cookie(good.expose(), origin),
+        },
+        Refused {
+            what: "a junk cookie",
+            sent: Sent::cookie("junk", origin),
+        },
+        Refused {
+            what: "an empty cookie",
+            sent: Sent::cookie("", origin),
+        },
+        Refused {
+            what: "two cookies",
+            sent: with(
+                |sent, again| sent.cookies.push(again),
+                session.cookies[0].clone(),
+            ),
+        },
+        Refused {
+            what: "a cookie and a token",
+            sent: with(
+                |sent, token| sent.authorization = Some(token),
+                good.bearer(),
+            ),
+        },
+    ]);
+    Ok(all)
+}
+
+/// A session and a token of somebody who is a member no more.
+async fn person_gone(
+    api: &Api,
+    scope: &TenantScope,
+    person: &Person,
+) -> Result<(Token, Token), StoreError> {
+    let session = person.session(api, api.now()).await?;
+    let token = person.token(api, scope, Scope::Admin).await?;
+    person.leave(api, scope).await?;
+    Ok((session, token))
 }
 
 fn swap_first(secret: &str) -> String {
@@ -176,6 +289,7 @@ impl Maker<'_> {
             secret_sha256: token.presented.secret_sha256,
             name: granted.to_string(),
             scopes: vec![granted.to_string()],
+            member: None,
             created_by: "walk".to_owned(),
             expires_at,
         };

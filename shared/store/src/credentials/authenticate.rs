@@ -1,7 +1,11 @@
 //! From a presented credential to a verified one.
 
+use super::agent_credentials::ParentItem;
 use super::item::{KeyItem, SessionItem};
-use super::{CredentialKind, KEY_SORT, Presented, Subject, Verified, partition, session_sort};
+use super::{
+    CredentialKind, KEY_SORT, KeyId, Presented, Subject, TokenMember, Verified, partition,
+    session_sort,
+};
 use crate::call::{Item, from_item, key, number};
 use crate::memory::KnownCredential;
 use crate::schema::{PK, SK, TableKind};
@@ -22,12 +26,38 @@ const REMEMBERED_MILLIS: i64 = 5 * 60 * 1000;
 /// How long a request may be held up to note that a credential was used.
 const LAST_USED_PATIENCE: Duration = Duration::from_millis(500);
 
+/// The key or token, if it is the one that is presented, and good.
+fn good_key(
+    item: Option<Item>,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<Option<KeyItem>, StoreError> {
+    let Some(item) = item else { return Ok(None) };
+    let key: KeyItem = from_item(AUTHENTICATE, item)?;
+    let right = bool::from(key.secret_sha256.ct_eq(&presented.secret_sha256));
+    let good = right && key.kind == presented.kind && key.is_good(now);
+    Ok(good.then_some(key))
+}
+
+impl KeyItem {
+    fn verified(&self, key_id: &KeyId, subject: Subject) -> Verified {
+        Verified {
+            scope: TenantScope::new(self.tenant.clone()),
+            key_id: key_id.clone(),
+            subject,
+            scopes: self.scopes.clone(),
+            expires_at: self.expires_at.map(Timestamp::from_millis),
+        }
+    }
+}
+
 impl Store {
     /// Verifies a credential. `None` for one that is unknown, whose secret is wrong, which is revoked, expired or of
     /// another kind: the caller cannot tell which.
     ///
-    /// Costs one eventually consistent read: of the item, or for a session of the session and its key together. So a
-    /// revocation takes effect within the second or so that DynamoDB needs to copy it. Every 5 minutes the use of the
+    /// Costs one eventually consistent read: of the item, and together with it of the key behind an agent's session or of the
+    /// membership behind a person's session or token. So a revocation takes effect within the second or so that DynamoDB
+    /// needs to copy it. Every 5 minutes the use of the
     /// key is written down; if that fails, the request goes on.
     ///
     /// # Errors
@@ -38,15 +68,19 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Verified>, StoreError> {
         let verified = match presented.kind {
-            CredentialKind::ApiToken | CredentialKind::AgentKey => {
-                self.authenticate_key(presented, now).await?
-            }
+            CredentialKind::ApiToken => self.authenticate_token(presented, now).await?,
+            CredentialKind::AgentKey => self.authenticate_key(presented, now).await?,
             CredentialKind::AgentSession => self.authenticate_session(presented, now).await?,
+            CredentialKind::PersonSession => {
+                return self.authenticate_person(presented, now).await;
+            }
+            // They open one thing each, and are looked at there.
+            CredentialKind::Enrolment | CredentialKind::Invitation => return Ok(None),
         };
-        let Some((key, verified)) = verified else {
+        let Some((last_used_at, verified)) = verified else {
             return Ok(None);
         };
-        self.note_use(&key, presented, now).await;
+        self.note_use(last_used_at, presented, now).await;
         if presented.kind != CredentialKind::ApiToken {
             let known = KnownCredential {
                 kind: presented.kind,
@@ -70,58 +104,75 @@ impl Store {
         (fresh && good && same).then_some(known.verified)
     }
 
+    async fn authenticate_token(
+        &self,
+        presented: &Presented,
+        now: Timestamp,
+    ) -> Result<Option<(Option<i64>, Verified)>, StoreError> {
+        let item_key = key(partition(&presented.key_id), KEY_SORT);
+        let (item, membership) = self
+            .read_with_membership(
+                AUTHENTICATE,
+                (TableKind::Credentials, item_key),
+                &presented.key_id,
+            )
+            .await?;
+        let Some(token) = good_key(item, presented, now)? else {
+            return Ok(None);
+        };
+        let member = match &token.member {
+            None => None,
+            Some(user_id) => {
+                let membership = self.membership_now(&presented.key_id, membership).await?;
+                let own = membership.filter(|membership| {
+                    membership.user_id == *user_id && membership.tenant == token.tenant
+                });
+                let Some(membership) = own else {
+                    return Ok(None);
+                };
+                Some(TokenMember {
+                    user_id: membership.user_id,
+                    role: membership.role,
+                })
+            }
+        };
+        let name = token.name.clone();
+        let verified = token.verified(&presented.key_id, Subject::Token { name, member });
+        Ok(Some((token.last_used_at, verified)))
+    }
+
     async fn authenticate_key(
         &self,
         presented: &Presented,
         now: Timestamp,
-    ) -> Result<Option<(KeyItem, Verified)>, StoreError> {
-        let Some(item) = self
+    ) -> Result<Option<(Option<i64>, Verified)>, StoreError> {
+        let item = self
             .read_credential(presented, KEY_SORT.to_owned(), false)
-            .await?
-        else {
+            .await?;
+        let Some(key) = good_key(item, presented, now)? else {
             return Ok(None);
         };
-        let key: KeyItem = from_item(AUTHENTICATE, item)?;
-        let right = bool::from(key.secret_sha256.ct_eq(&presented.secret_sha256));
-        if !right || key.kind != presented.kind || !key.is_good(now) {
-            return Ok(None);
-        }
-        let subject = match (key.kind, &key.pool) {
-            (CredentialKind::ApiToken, _) => Subject::Token {
-                name: key.name.clone(),
-            },
-            (CredentialKind::AgentKey, Some(pool)) => Subject::AgentKey { pool: pool.clone() },
-            (CredentialKind::AgentKey, None) | (CredentialKind::AgentSession, _) => {
-                return Err(StoreError::unreadable(
-                    AUTHENTICATE,
-                    format_args!(
-                        "{}: a key without a pool, or a session in a key's place",
-                        key.pk
-                    ),
-                ));
-            }
+        let Some(pool) = key.pool.clone() else {
+            return Err(StoreError::unreadable(
+                AUTHENTICATE,
+                format_args!("{}: a key without a pool", key.pk),
+            ));
         };
-        let verified = Verified {
-            scope: TenantScope::new(key.tenant.clone()),
-            key_id: presented.key_id.clone(),
-            subject,
-            scopes: key.scopes.clone(),
-            expires_at: key.expires_at.map(Timestamp::from_millis),
-        };
-        Ok(Some((key, verified)))
+        let verified = key.verified(&presented.key_id, Subject::AgentKey { pool });
+        Ok(Some((key.last_used_at, verified)))
     }
 
     async fn authenticate_session(
         &self,
         presented: &Presented,
         now: Timestamp,
-    ) -> Result<Option<(KeyItem, Verified)>, StoreError> {
+    ) -> Result<Option<(Option<i64>, Verified)>, StoreError> {
         let (key, session) = self.read_key_and_session(presented).await?;
         let Some(key) = key else { return Ok(None) };
-        let key: KeyItem = from_item(AUTHENTICATE, key)?;
-        if key.kind != CredentialKind::AgentKey || !key.is_good(now) {
+        let key: ParentItem = from_item(AUTHENTICATE, key)?;
+        let Some(end) = key.sessions_end(now) else {
             return Ok(None);
-        }
+        };
         let session = match session {
             Some(session) => session,
             // An agent calls within milliseconds of its registration, before its session may have reached the copy that
@@ -151,12 +202,9 @@ impl Store {
                 pool: session.pool,
             },
             scopes: Vec::new(),
-            expires_at: Some(Timestamp::from_millis(
-                key.expires_at
-                    .map_or(session.expires_at, |end| end.min(session.expires_at)),
-            )),
+            expires_at: Some(end.min(Timestamp::from_millis(session.expires_at))),
         };
-        Ok(Some((key, verified)))
+        Ok(Some((key.last_used_at, verified)))
     }
 
     async fn read_credential(
@@ -228,10 +276,10 @@ impl Store {
     }
 
     /// Writes down that the key was used, at most every 5 minutes.
-    async fn note_use(&self, item: &KeyItem, presented: &Presented, now: Timestamp) {
+    async fn note_use(&self, last_used_at: Option<i64>, presented: &Presented, now: Timestamp) {
         const OPERATION: &str = "note_use";
         let due_before = now.plus_millis(-LAST_USED_LAG_MILLIS).as_millis();
-        if item.last_used_at.is_some_and(|used| used > due_before) {
+        if last_used_at.is_some_and(|used| used > due_before) {
             return;
         }
         let written = self

@@ -1,13 +1,15 @@
 //! The end of a credential, and of everything that was derived from it.
 
-use super::item::{KeyItem, SessionItem};
-use super::{KEY_SORT, KeyId, SessionKey, partition};
+use super::agent_credentials::ParentItem;
+use super::item::{SessionItem, key_ttl};
+use super::{AgentCredential, KEY_SORT, KeyId, SessionKey, partition};
 use crate::call::{from_item, key, number, string};
-use crate::schema::TableKind;
+use crate::schema::{TTL, TableKind};
 use crate::{AgentOutcome, StoreError, TenantStore, WriteId};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use domain::agent::Event;
+use std::collections::HashMap;
 use wire::Timestamp;
 
 /// How many sessions are read at a time, and how many pages of them are ended by one call.
@@ -24,7 +26,8 @@ pub enum Revocation {
 }
 
 impl TenantStore<'_> {
-    /// Revokes an API token, or an agent key and every session derived from it. The item stays, and says who did it.
+    /// Revokes an API token, or an agent key and every session derived from it. The item stays for 30 days, and says
+    /// who did it.
     ///
     /// The agents of an agent key are ended and their jobs given back before this returns, up to 500 of them at a time: if
     /// there are more, or if it fails half-way, [`StoreError::Busy`], and the same call again goes on where this one stopped.
@@ -39,7 +42,27 @@ impl TenantStore<'_> {
         now: Timestamp,
         random: impl FnMut() -> [u8; 8],
     ) -> Result<Revocation, StoreError> {
-        let revocation = self.mark_revoked(key_id, revoked_by, now).await?;
+        let revocation = self.mark_revoked((None, key_id), revoked_by, now).await?;
+        if revocation == Revocation::Revoked {
+            self.end_sessions(key_id, now, random).await?;
+        }
+        Ok(revocation)
+    }
+
+    /// The same for something that agents register with, and nothing else: what is of another kind is unknown.
+    ///
+    /// # Errors
+    /// As [`revoke_credential`](Self::revoke_credential).
+    pub async fn revoke_agent_credential(
+        &self,
+        (kind, key_id): (AgentCredential, &KeyId),
+        revoked_by: &str,
+        now: Timestamp,
+        random: impl FnMut() -> [u8; 8],
+    ) -> Result<Revocation, StoreError> {
+        let revocation = self
+            .mark_revoked((Some(kind), key_id), revoked_by, now)
+            .await?;
         if revocation == Revocation::Revoked {
             self.end_sessions(key_id, now, random).await?;
         }
@@ -121,22 +144,35 @@ impl TenantStore<'_> {
 
     async fn mark_revoked(
         &self,
-        key_id: &KeyId,
+        (kind, key_id): (Option<AgentCredential>, &KeyId),
         revoked_by: &str,
         now: Timestamp,
     ) -> Result<Revocation, StoreError> {
         const OPERATION: &str = "revoke_credential";
+        let mut condition = "tenant = :tenant AND attribute_not_exists(revoked_at)".to_owned();
+        if kind.is_some() {
+            condition.push_str(" AND kind = :kind");
+        }
+        let word = kind.map(AgentCredential::word);
+        let mut values = HashMap::from([
+            (":ttl".to_owned(), number(key_ttl(now))),
+            (":now".to_owned(), number(now.as_millis())),
+            (":by".to_owned(), string(revoked_by)),
+            (":tenant".to_owned(), string(self.scope.tenant().as_str())),
+        ]);
+        values.extend(word.map(|word| (":kind".to_owned(), string(word))));
         let answer = self
             .store
             .client
             .update_item()
             .table_name(self.store.tables.name(TableKind::Credentials))
             .set_key(Some(key(partition(key_id), KEY_SORT)))
-            .update_expression("SET revoked_at = :now, revoked_by = :by")
-            .condition_expression("tenant = :tenant AND attribute_not_exists(revoked_at)")
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":by", string(revoked_by))
-            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
+            .update_expression(
+                "SET revoked_at = :now, revoked_by = :by, #ttl = :ttl REMOVE lpk, lsk",
+            )
+            .expression_attribute_names("#ttl", TTL)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
@@ -157,9 +193,10 @@ impl TenantStore<'_> {
                 let Some(item) = failed.item().filter(|item| !item.is_empty()) else {
                     return Ok(Revocation::Unknown);
                 };
-                let there: KeyItem = from_item(OPERATION, item.clone())?;
-                // A credential of the tenant fails the condition only if it is revoked already.
-                if &there.tenant == self.scope.tenant() {
+                let there: ParentItem = from_item(OPERATION, item.clone())?;
+                let is_of_kind = word.is_none_or(|word| there.kind == word);
+                // A credential of the tenant and kind fails the condition only if it is revoked already.
+                if &there.tenant == self.scope.tenant() && is_of_kind {
                     Ok(Revocation::Revoked)
                 } else {
                     Ok(Revocation::Unknown)

@@ -1,29 +1,21 @@
 //! Credentials come, are renewed, and go.
 
-use super::item::{KeyItem, SessionItem, session_ttl};
-use super::{CredentialKind, KEY_SORT, KeyId, SessionKey, partition, session_sort};
+use super::item::{KeyItem, NewKey, SessionItem, session_ttl};
+use super::{CredentialKind, KeyId, SessionKey, partition, session_sort};
 use crate::call::{Item, from_item, key, number, string, to_item};
 use crate::schema::{PK, TTL, TableKind};
-use crate::transaction::Transacted;
-use crate::{StoreError, TenantStore, WriteId};
+use crate::{StoreError, TenantStore};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    ConditionCheck, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem,
-};
-use domain::agent::Agent;
-use wire::{AgentId, PoolName, Timestamp};
-
-/// How often a registration is tried that others got in the way of.
-const MAX_CONFLICTS: usize = 8;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use wire::{AgentId, PoolName, Timestamp, UserId};
 
 /// A new API token.
 #[derive(Debug, Clone)]
 pub struct NewApiToken {
-    /// Its key id.
+    /// Its key id. A person's begins with the handle of their membership.
     pub key_id: KeyId,
     /// The SHA-256 of its secret.
     pub secret_sha256: [u8; 32],
@@ -31,6 +23,8 @@ pub struct NewApiToken {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The person whose it is: it may never do more than they may, and ends with their membership. None: nothing bounds it.
+    pub member: Option<UserId>,
     /// Who created it.
     pub created_by: String,
     /// When it ends; never, for `None`.
@@ -73,22 +67,19 @@ impl TenantStore<'_> {
         new: &NewApiToken,
         now: Timestamp,
     ) -> Result<Creation, StoreError> {
-        let (pk, sk) = KeyItem::keys(&new.key_id);
-        self.create_key(KeyItem {
-            pk,
-            sk,
+        let token = NewKey {
+            key_id: &new.key_id,
             kind: CredentialKind::ApiToken,
-            tenant: self.scope.tenant().clone(),
             secret_sha256: new.secret_sha256,
-            name: new.name.clone(),
+            name: &new.name,
+            created_by: &new.created_by,
+            expires_at: new.expires_at,
+            listed_under: self.scope.api_tokens(),
+        };
+        self.create_key(KeyItem {
             scopes: new.scopes.clone(),
-            pool: None,
-            created_by: new.created_by.clone(),
-            created_at: now.as_millis(),
-            expires_at: new.expires_at.map(Timestamp::as_millis),
-            last_used_at: None,
-            revoked_at: None,
-            revoked_by: None,
+            member: new.member.clone(),
+            ..KeyItem::new(self.scope.tenant(), token, now)
         })
         .await
     }
@@ -102,27 +93,23 @@ impl TenantStore<'_> {
         new: &NewAgentKey,
         now: Timestamp,
     ) -> Result<Creation, StoreError> {
-        let (pk, sk) = KeyItem::keys(&new.key_id);
-        self.create_key(KeyItem {
-            pk,
-            sk,
+        let key = NewKey {
+            key_id: &new.key_id,
             kind: CredentialKind::AgentKey,
-            tenant: self.scope.tenant().clone(),
             secret_sha256: new.secret_sha256,
-            name: new.name.clone(),
-            scopes: Vec::new(),
+            name: &new.name,
+            created_by: &new.created_by,
+            expires_at: new.expires_at,
+            listed_under: self.scope.agent_keys(),
+        };
+        self.create_key(KeyItem {
             pool: Some(new.pool.clone()),
-            created_by: new.created_by.clone(),
-            created_at: now.as_millis(),
-            expires_at: new.expires_at.map(Timestamp::as_millis),
-            last_used_at: None,
-            revoked_at: None,
-            revoked_by: None,
+            ..KeyItem::new(self.scope.tenant(), key, now)
         })
         .await
     }
 
-    async fn create_key(&self, new: KeyItem) -> Result<Creation, StoreError> {
+    pub(super) async fn create_key(&self, new: KeyItem) -> Result<Creation, StoreError> {
         const OPERATION: &str = "create_credential";
         let Some(there) = self.put_new(OPERATION, to_item(OPERATION, &new)?).await? else {
             return Ok(Creation::Created);
@@ -162,7 +149,7 @@ impl TenantStore<'_> {
         }
     }
 
-    fn new_session(
+    pub(super) fn new_session(
         &self,
         session: &SessionKey,
         agent_id: &AgentId,
@@ -182,72 +169,6 @@ impl TenantStore<'_> {
             expires_at: expires_at.as_millis(),
             expires_at_seconds: session_ttl(expires_at),
         }
-    }
-
-    /// Adds an agent that has just registered, and its session, which ends at `expires_at` unless it is renewed: both, or
-    /// none if the key that the session is derived from is not good any more, and then `false`. The transaction costs twice
-    /// the units of plain writes, once in an agent's life.
-    ///
-    /// # Errors
-    /// [`StoreError`] as every operation.
-    pub async fn register_agent(
-        &self,
-        agent: &Agent,
-        session: &SessionKey,
-        expires_at: Timestamp,
-        write_id: &WriteId,
-    ) -> Result<bool, StoreError> {
-        const OPERATION: &str = "register_agent";
-        let (id, pool) = (&agent.agent_id, &agent.pool_name);
-        let parent = session.parent.clone();
-        let session = self.new_session(session, id, pool, expires_at, agent.registered_at);
-        let items = [
-            (TableKind::Agents, self.new_agent_item(agent)?),
-            (TableKind::Credentials, to_item(OPERATION, &session)?),
-        ];
-        let mut writes = vec![self.key_is_good(&parent, agent.registered_at)?];
-        for (table, item) in items {
-            let put = Put::builder()
-                .table_name(self.store.tables.name(table))
-                .set_item(Some(item))
-                .condition_expression("attribute_not_exists(pk)")
-                .build()
-                .map_err(|error| StoreError::unreadable(OPERATION, error))?;
-            writes.push(TransactWriteItem::builder().put(put).build());
-        }
-        for _ in 0..MAX_CONFLICTS {
-            match self
-                .store
-                .transact(OPERATION, writes.clone(), write_id)
-                .await?
-            {
-                Transacted::Done => return Ok(true),
-                // The items are new, so what does not hold is the condition on the key.
-                Transacted::Stale => return Ok(false),
-                // Agents that register with the same key at the same moment get in each other's way.
-                Transacted::Conflict => {}
-            }
-        }
-        Err(StoreError::Busy {
-            operation: OPERATION,
-            reason: "others registered with the same key at the same time".to_owned(),
-        })
-    }
-
-    /// The condition that an agent key of this tenant is good.
-    fn key_is_good(&self, key_id: &KeyId, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(self.store.tables.name(TableKind::Credentials))
-            .set_key(Some(key(partition(key_id), KEY_SORT)))
-            .condition_expression(
-                "tenant = :tenant AND attribute_not_exists(revoked_at) \
-                 AND (attribute_not_exists(expires_at) OR expires_at > :now)",
-            )
-            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .build()
-            .map_err(|error| StoreError::unreadable("register_agent", error))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// Puts an item where there is none; otherwise gives the one that is there.

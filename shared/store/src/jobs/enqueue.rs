@@ -2,7 +2,7 @@
 
 use super::item::JobItem;
 use super::{JOB, read_job};
-use crate::call::{key, string, to_item};
+use crate::call::{Item, key, string, to_item};
 use crate::schema::TableKind;
 use crate::{StoreError, TenantStore, WriteId};
 use data_encoding::HEXLOWER;
@@ -20,6 +20,39 @@ pub struct NewJob {
     pub ready_shards: u32,
     /// The digest of the request, if an idempotency key came with it.
     pub request_sha256: Option<[u8; 32]>,
+    /// Where the request came from.
+    pub origin: Option<JobOrigin>,
+}
+
+/// Where the request came from that put a job in line, for the record of who did what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobOrigin {
+    /// The request's id.
+    pub request_id: Option<String>,
+    /// The caller's address.
+    pub address: Option<String>,
+}
+
+/// The attribute of an item with its origin, and what stands between the two parts of it, which neither has in itself.
+const ORIGIN: &str = "origin";
+const BETWEEN: char = '|';
+
+impl JobOrigin {
+    /// One attribute, because each costs its name.
+    fn to_text(&self) -> String {
+        let text = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
+        format!("{}{BETWEEN}{}", text(&self.request_id), text(&self.address))
+    }
+
+    /// The origin that an item has.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let (request_id, address) = item.get(ORIGIN)?.as_s().ok()?.split_once(BETWEEN)?;
+        let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Some(Self {
+            request_id: part(request_id),
+            address: part(address),
+        })
+    }
 }
 
 /// What became of a new job.
@@ -78,6 +111,8 @@ impl TenantStore<'_> {
         item.request_sha256.clone_from(&digest);
         let mut attributes = to_item(OPERATION, &item)?;
         attributes.extend(key(self.scope.job(&new.job.job_id), JOB));
+        let origin = new.origin.as_ref().map(JobOrigin::to_text);
+        attributes.extend(origin.map(|text| (ORIGIN.to_owned(), string(text))));
         let found = self
             .store
             .put_new_item(OPERATION, TableKind::Jobs, attributes, write_id)

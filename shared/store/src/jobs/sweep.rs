@@ -191,7 +191,7 @@ fn returned(scope: &TenantScope, job_id: JobId, status: JobStatus) -> Returned {
 
 fn status_if_changed(outcome: JobOutcome) -> Option<JobStatus> {
     match outcome {
-        JobOutcome::Changed(job) => Some(job.status()),
+        JobOutcome::Changed(change) => Some(change.after().status()),
         JobOutcome::AlreadyDone(_)
         | JobOutcome::Refused(..)
         | JobOutcome::Missing

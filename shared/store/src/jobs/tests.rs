@@ -68,6 +68,7 @@ async fn enqueue(store: &Store, scope: &TenantScope, priority: Priority, now: Ti
         job,
         ready_shards: 1,
         request_sha256: None,
+        origin: None,
     };
     let outcome = store
         .tenant(scope)

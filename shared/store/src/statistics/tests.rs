@@ -89,6 +89,7 @@ async fn enqueue(store: &Store, scope: &TenantScope, name: &str, at: Timestamp) 
         job,
         ready_shards: 1,
         request_sha256: None,
+        origin: None,
     };
     store
         .tenant(scope)

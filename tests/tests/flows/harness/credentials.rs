@@ -26,6 +26,7 @@ impl Credentials {
             secret_sha256: token.presented.secret_sha256,
             name: NAME.to_owned(),
             scopes: vec![Scope::Admin.to_string()],
+            member: None,
             created_by: NAME.to_owned(),
             expires_at: None,
         };

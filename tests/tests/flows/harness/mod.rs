@@ -2,7 +2,10 @@
 
 mod agent;
 mod api;
+mod browser;
 mod credentials;
+mod dance;
+mod guest;
 mod plane;
 mod program;
 mod repo;
@@ -12,7 +15,10 @@ mod wait;
 
 pub(crate) use agent::Agent;
 pub(crate) use api::{Answer, Api};
+pub(crate) use browser::{Browser, From};
 pub(crate) use credentials::Credentials;
+pub(crate) use dance::Dance;
+pub(crate) use guest::Guest;
 pub(crate) use plane::{Plane, free_port};
 pub(crate) use program::{Program, is_alive};
 pub(crate) use repo::{Repo, spec, with};

@@ -78,6 +78,15 @@ impl Plane {
         fs::read_to_string(self.data().join(AGENT_KEY_FILE)).unwrap()
     }
 
+    /// Waits until it has printed something with this in it. Everything that it has printed.
+    pub(crate) async fn says(&self, what: &str) -> String {
+        until("the plane to speak", START_WITHIN, async || {
+            let said = self.program.stdout();
+            said.contains(what).then_some(said)
+        })
+        .await
+    }
+
     /// The directory of the test: whatever is put there is gone at its end.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

@@ -195,6 +195,7 @@ async fn an_idempotency_key_names_one_job() {
                 job,
                 ready_shards: 1,
                 request_sha256: Some([digest; 32]),
+                origin: None,
             }
         };
         let tenant = store.tenant(&scope);

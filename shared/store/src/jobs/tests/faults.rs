@@ -63,6 +63,7 @@ async fn a_job_without_a_key_is_created_even_if_it_was_claimed_before_its_write_
                 job: job.clone(),
                 ready_shards: 1,
                 request_sha256: None,
+                origin: None,
             };
             tenant
                 .enqueue_job(new, NOW, &WriteId::new(same_try))

@@ -1,0 +1,141 @@
+//! From somebody whom a provider knows to a session.
+
+use crate::browser::Browser;
+use crate::providers::Known;
+use auth::{Action, Actor, Api, Audited, Author, Change, OrProblem, Resource, Token};
+use store::{
+    CredentialKind, MemberHandle, Membership, NewOrganisation, NewPerson, NewPersonSession, Person,
+    PersonScope, PersonSession, Presented,
+};
+use web::Problem;
+use wire::{SessionId, TenantId, UserId};
+
+/// A session that has just begun, and whose.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) token: Token,
+    pub(crate) session: PersonSession,
+    pub(crate) membership: Membership,
+}
+
+/// Signs in whom a provider knows: the first time as a new person with an organisation of their own. The session is in the
+/// organisation that they have been in for longest.
+pub(crate) async fn sign_in(
+    api: &Api,
+    known: Known,
+    browser: Browser,
+) -> Result<(Person, Begun), Problem> {
+    let now = api.now();
+    let new = NewPerson {
+        user_id: UserId::new(now, api.entropy.bytes()),
+        organisation: NewOrganisation {
+            tenant: TenantId::organisation(now, api.entropy.bytes()),
+            name: known.display_name.clone(),
+            handle: MemberHandle::new(api.entropy.bytes()),
+        },
+        display_name: known.display_name,
+    };
+    let signed_in = api
+        .store
+        .sign_in(&known.identity, &new, now, &api.write_id())
+        .await
+        .or_problem()?;
+    let Some(membership) = signed_in.memberships.into_iter().next() else {
+        tracing::error!("somebody was signed in who is in no organisation");
+        return Err(Problem::internal());
+    };
+    if signed_in.is_new {
+        record_organisation(api, &membership).await;
+    }
+    let begun = begin_session(api, &signed_in.scope, membership, browser).await?;
+    Ok((signed_in.person, begun))
+}
+
+/// An organisation comes to be together with its owner, so there is no record to write an intent to before. What cannot be
+/// recorded has happened nevertheless.
+async fn record_organisation(api: &Api, membership: &Membership) {
+    let author = Author::new(&membership.scope, actor(&membership.user_id), None);
+    let resource = Resource::new("organisation", membership.scope.tenant());
+    let created = async { Ok(Audited::Changed((), Change::new())) };
+    let recorded = api
+        .audited(author, (Action::OrganisationCreate, resource), created)
+        .await;
+    if let Err(problem) = recorded {
+        tracing::error!(%problem, "an organisation has come to be without a record of it");
+    }
+}
+
+fn actor(user_id: &UserId) -> Actor {
+    Actor::User(user_id.to_string())
+}
+
+/// A session that is to be, with a secret that is new whatever the browser had before.
+pub(crate) fn new_session(
+    api: &Api,
+    membership: &Membership,
+    browser: Browser,
+) -> (Token, NewPersonSession) {
+    let token = Token::issue_for_member(
+        api.environment,
+        CredentialKind::PersonSession,
+        &membership.handle,
+        &api.entropy,
+    );
+    let new = NewPersonSession {
+        session_id: SessionId::new(api.now(), api.entropy.bytes()),
+        key_id: token.presented.key_id.clone(),
+        secret_sha256: token.presented.secret_sha256,
+        user_agent: browser.user_agent,
+        address: browser.address,
+    };
+    (token, new)
+}
+
+/// Who is named as the author of a session: the person, in the organisation that it is for.
+pub(crate) fn author(membership: &Membership, token: &Token) -> Author {
+    Author::new(
+        &membership.scope,
+        actor(&membership.user_id),
+        Some(&token.presented.key_id),
+    )
+}
+
+async fn begin_session(
+    api: &Api,
+    person: &PersonScope,
+    membership: Membership,
+    browser: Browser,
+) -> Result<Begun, Problem> {
+    let (token, new) = new_session(api, &membership, browser);
+    let resource = Resource::new("session", &new.session_id);
+    let create = async {
+        let session = api
+            .store
+            .person(person)
+            .create_session(&membership, &new, api.now())
+            .await
+            .or_problem()?;
+        let change = Change::new().with("role", membership.role);
+        Ok(Audited::Changed(session, change))
+    };
+    let session = api
+        .audited(
+            author(&membership, &token),
+            (Action::SessionCreate, resource),
+            create,
+        )
+        .await?;
+    Ok(Begun {
+        token,
+        session,
+        membership,
+    })
+}
+
+/// Ends the session that a browser bore until now, if it bore one.
+pub(crate) async fn end_presented(api: &Api, presented: &Presented) -> Result<(), Problem> {
+    api.store
+        .end_presented_session(presented)
+        .await
+        .or_problem()
+}

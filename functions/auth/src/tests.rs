@@ -1,0 +1,12 @@
+//! The function through its routes, on the embedded engine, with providers that the tests run themselves.
+
+mod invitations;
+mod members;
+mod organisations;
+mod records;
+mod refusals;
+mod sessions;
+mod sign_in;
+mod stub;
+mod tokens;
+mod world;

@@ -1,0 +1,207 @@
+//! Sign-ins that come to nothing: one answer to all of them, and nothing written.
+
+use super::world::{Answer, World};
+use serde_json::{Value, json};
+
+const LOGIN: &str = auth::cookie::LOGIN;
+const SESSION: &str = auth::cookie::SESSION;
+
+/// What the caller can tell, without the id of the request.
+fn told(answer: &Answer) -> (u16, Value) {
+    let mut json = answer.json.clone();
+    json["instance"] = Value::Null;
+    (answer.status.as_u16(), json)
+}
+
+/// Calls each of the paths with each of the cookies: all of them are told the same, and nothing is written.
+async fn refused(world: &World, cases: &[(&str, String, Option<&str>)]) {
+    let before = world.items().await;
+    let mut first = None;
+    for (what, path, cookie) in cases {
+        let mut call = world.get(path);
+        if let Some(value) = cookie {
+            call = call.cookie(LOGIN, value);
+        }
+        let answer = call.send().await;
+        assert_eq!(answer.status, 401, "{what}: {}", answer.json);
+        let ended = answer.cookie(LOGIN).unwrap();
+        assert!(ended.contains("Max-Age=0"), "{what}");
+        assert_eq!(answer.cookie(SESSION), None, "{what}");
+        let told = told(&answer);
+        assert_eq!(first.get_or_insert_with(|| told.clone()), &told, "{what}");
+    }
+    assert_eq!(world.items().await, before);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_callback_the_answer_is_the_same_and_nothing_is_written() {
+    let world = World::new().await;
+    let github = world.get("/auth/login/github").send().await;
+    let google = world.get("/auth/login/google").send().await;
+    let (state, other) = (github.parameter("state"), google.parameter("state"));
+    let (cookie, foreign) = (github.cookie_value(LOGIN), google.cookie_value(LOGIN));
+    let of = |query: &str| format!("/auth/callback/github?{query}");
+    let right = of(&format!("code=github-1&state={state}"));
+    let twice = format!("{cookie}; {LOGIN}={cookie}");
+    let at_google = format!("/auth/callback/google?code=github-1&state={state}");
+    let own = Some(cookie.as_str());
+    let cases = [
+        ("no cookie", right.clone(), None),
+        ("junk in the cookie", right.clone(), Some("junk")),
+        ("the cookie twice", right, Some(twice.as_str())),
+        (
+            "the state of another browser",
+            of(&format!("code=github-1&state={other}")),
+            own,
+        ),
+        ("an empty state", of("code=github-1&state="), own),
+        ("no state", of("code=github-1"), own),
+        (
+            "two states",
+            of(&format!("code=github-1&state={state}&state={other}")),
+            own,
+        ),
+        ("no code", of(&format!("state={state}")), own),
+        ("an error", of(&format!("state={state}&error=denied")), own),
+        (
+            "an error and a code",
+            of(&format!("state={state}&error=x&code=github-1")),
+            own,
+        ),
+        ("a bad code", of(&format!("code=junk&state={state}")), own),
+        (
+            "a code of nobody",
+            of(&format!("code=github-nobody&state={state}")),
+            own,
+        ),
+        ("no query", of(""), own),
+        (
+            "one provider's answer at the other",
+            of(&format!("code=github-1&state={other}")),
+            Some(foreign.as_str()),
+        ),
+        ("the other way round", at_google, own),
+    ];
+    refused(&world, &cases).await;
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_not_for_this_sign_in_is_refused() {
+    let world = World::new().await;
+    let begun = world.get("/auth/login/google").send().await;
+    let (state, nonce) = (begun.parameter("state"), begun.parameter("nonce"));
+    let cookie = begun.cookie_value(LOGIN);
+    let cases = [
+        ("another nonce", "google-7.another".to_owned()),
+        ("expired", format!("google-late.{nonce}")),
+        ("for others", format!("google-elsewhere.{nonce}")),
+        ("of others", format!("google-foreign.{nonce}")),
+        ("forged", format!("google-forged.{nonce}")),
+    ]
+    .map(|(what, code)| {
+        let path = format!("/auth/callback/google?code={code}&state={state}");
+        (what, path, Some(cookie.as_str()))
+    });
+    refused(&world, &cases).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_ten_minutes_is_too_late() {
+    let world = World::new().await;
+    let begun = world.get("/auth/login/github").send().await;
+    let path = format!(
+        "/auth/callback/github?code=github-1&state={}",
+        begun.parameter("state")
+    );
+    let cookie = begun.cookie_value(LOGIN);
+    world.api.clock.advance_seconds(600);
+    assert_eq!(
+        world.get(&path).cookie(LOGIN, &cookie).send().await.status,
+        401
+    );
+    world.api.clock.advance_seconds(-1);
+    assert_eq!(
+        world.get(&path).cookie(LOGIN, &cookie).send().await.status,
+        303
+    );
+}
+
+#[tokio::test]
+async fn a_tools_token_that_is_not_for_us_is_refused_with_one_answer() {
+    let world = World::new().await;
+    let before = world.items().await;
+    let mut first = None;
+    for (provider, token) in [
+        ("github", "unknown"),
+        ("github", "github-of-another-app"),
+        ("github", "github-of-nobody"),
+        ("google", "unknown"),
+        ("google", "google-of-another-app"),
+        ("google", "google-expired"),
+        ("google", "google-without-openid"),
+    ] {
+        let body = json!({ "provider": provider, "access_token": token });
+        let answer = world.post("/auth/session").json(&body).send().await;
+        assert_eq!(answer.status, 401, "{token}: {}", answer.json);
+        let told = told(&answer);
+        assert_eq!(first.get_or_insert_with(|| told.clone()), &told, "{token}");
+    }
+    assert_eq!(world.items().await, before);
+}
+
+#[tokio::test]
+async fn a_provider_that_there_is_not_is_not_found() {
+    let world = World::new().await;
+    for path in ["/auth/login/gitlab", "/auth/callback/gitlab?code=a&state=b"] {
+        assert_eq!(world.get(path).send().await.status, 404, "{path}");
+    }
+    let body = json!({ "provider": "gitlab", "access_token": "a" });
+    let answer = world.post("/auth/session").json(&body).send().await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"));
+    assert_eq!(world.stub.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_understood_names_the_place() {
+    let world = World::new().await;
+    for (body, pointer) in [
+        (json!({ "provider": "github" }), "/access_token"),
+        (
+            json!({ "provider": "github", "access_token": "" }),
+            "/access_token",
+        ),
+        (
+            json!({ "provider": "github", "access_token": "a b" }),
+            "/access_token",
+        ),
+        (
+            json!({ "provider": "github", "access_token": "x".repeat(2049) }),
+            "/access_token",
+        ),
+        (
+            json!({ "provider": "github", "access_token": "a", "role": "OWNER" }),
+            "/role",
+        ),
+    ] {
+        let answer = world.post("/auth/session").json(&body).send().await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert_eq!(answer.json["errors"][0]["pointer"], pointer, "{body}");
+    }
+    for return_to in [
+        "//evil.example",
+        "/%5Cevil.example",
+        "https:evil.example",
+        "%0d%0aa",
+        "a",
+    ] {
+        let path = format!("/auth/login/github?return_to={return_to}");
+        let answer = world.get(&path).send().await;
+        assert_eq!(answer.status, 400, "{return_to}");
+        assert_eq!(
+            answer.json["errors"][0]["pointer"], "/query/return_to",
+            "{return_to}"
+        );
+        assert_eq!(answer.cookie(LOGIN), None);
+    }
+    assert_eq!(world.stub.calls(), 0);
+}
