@@ -171,11 +171,12 @@ impl Values {
         let url = self.text("url").unwrap_or_default();
         let identity = self.identity(sources, environment);
         let mut config = Config::new(url, self.pool()?, SecretString::from(""), &directory);
-        config.identity = identity;
         config.environment = environment.clone();
-        for secret in [KEY_VARIABLE, ENROLMENT_VARIABLE] {
+        let secrets = [KEY_VARIABLE, ENROLMENT_VARIABLE];
+        for secret in secrets.iter().chain(identity.variables()) {
             config.environment.remove(OsStr::new(secret));
         }
+        config.identity = identity;
         for (name, place) in [
             ("work_dir", &mut config.work_dir),
             ("log_dir", &mut config.log_dir),

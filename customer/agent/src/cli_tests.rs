@@ -188,6 +188,21 @@ fn a_workloads_tokens_are_made_for_the_audience_of_its_organisation() {
         "y",
     ]);
     assert_eq!(found.unwrap(), (TokenSource::Azure, "api://x".to_owned()));
+    let (basic, token) = (
+        [
+            "--url",
+            "https://x",
+            "--pool",
+            "p",
+            "--identity",
+            "github",
+            "--tenant",
+            "y",
+        ],
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    );
+    let config = configure(&basic, &[(token, "t")]).unwrap();
+    assert!(!config.environment.contains_key(OsStr::new(token)));
     for (flags, fault) in [
         (vec!["--identity", "gcp"], "audience: is missing"),
         (

@@ -92,6 +92,17 @@ impl Default for MetadataAddresses {
 }
 
 impl Identity {
+    /// The variables by which anybody could prove the same: jobs must not have them.
+    pub(crate) fn variables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Workload(Workload {
+                source: TokenSource::GitHub,
+                ..
+            }) => &[github::ADDRESS, github::BEARER],
+            Self::Key(_) | Self::Enrolment(_) | Self::Workload(_) => &[],
+        }
+    }
+
     /// The secret that does not change, if there is one: jobs must not print it.
     pub(crate) fn secret(&self) -> Option<&SecretString> {
         match self {
@@ -167,7 +178,7 @@ impl Prover {
         if state.is_last(&proof) && !state.is_open {
             return Err(match &self.identity {
                 Identity::Workload(_) => NoProof::Yet(
-                    "the platform still hands out the token that was used before; a token is good for one registration"
+                    "the platform still hands out the token that was used before or refused; a token is good for one registration"
                         .to_owned(),
                 ),
                 Identity::Key(_) | Identity::Enrolment(_) => NoProof::Any,
@@ -187,7 +198,7 @@ impl Prover {
             TokenSource::GitHub => github::token(&self.http, workload).await,
             TokenSource::File(path) => file::token(path),
         }?;
-        check_token(token)
+        check_token(&token)
     }
 
     /// The proof was accepted.
@@ -242,7 +253,7 @@ impl State {
 }
 
 /// The token without white space around it, if it looks like one. The text itself stays out of the message.
-fn check_token(token: SecretString) -> Result<SecretString, String> {
+fn check_token(token: &SecretString) -> Result<SecretString, String> {
     const MAX_BYTES: usize = 16 * 1024;
     let text = token.expose_secret().trim();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');

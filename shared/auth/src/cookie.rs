@@ -60,24 +60,24 @@ pub(crate) enum Brought<'a> {
     Unclear,
 }
 
-/// What a request has of the cookie.
+/// What a request has of the cookie. Whatever other cookies are, they are not ours to judge.
 pub(crate) fn brought<'a>(headers: &'a HeaderMap, name: &str) -> Brought<'a> {
-    let mut found = Brought::Nothing;
-    for header in headers.get_all(COOKIE) {
-        let Ok(text) = header.to_str() else {
-            return Brought::Unclear;
-        };
-        for pair in text.split(';') {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if key.trim() == name {
-                if found != Brought::Nothing {
-                    return Brought::Unclear;
-                }
-                found = Brought::One(value.trim());
-            }
-        }
+    let cookies = headers.get_all(COOKIE).iter();
+    let pairs = cookies.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        let end = pair.iter().position(|byte| *byte == b'=');
+        let (key, value) = pair.split_at(end.unwrap_or(pair.len()));
+        let named = key.trim_ascii() == name.as_bytes();
+        named.then(|| value.strip_prefix(b"=").unwrap_or_default())
+    });
+    match (values.next(), values.next()) {
+        (None, _) => Brought::Nothing,
+        (Some(value), None) => match str::from_utf8(value.trim_ascii()) {
+            Ok(text) => Brought::One(text),
+            Err(_) => Brought::Unclear,
+        },
+        (Some(_), Some(_)) => Brought::Unclear,
     }
-    found
 }
 
 /// The value of a cookie; `None` if it is not there, or there more than once.
@@ -96,7 +96,7 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(COOKIE, HeaderValue::from_str(value).unwrap());
+            headers.append(COOKIE, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         headers
     }
@@ -106,6 +106,8 @@ mod tests {
         let all = headers(&["a=1; __Host-hcp_login=xyz ;b", "c=2"]);
         assert_eq!(read(&all, LOGIN), Some("xyz"));
         assert_eq!(read(&all, SESSION), None);
+        let foreign = headers(&["caf\u{e9}=1; __Host-hcp_login=xyz"]);
+        assert_eq!(read(&foreign, LOGIN), Some("xyz"));
         for other in [
             "x__Host-hcp_login=1",
             "__host-hcp_login=1",

@@ -279,3 +279,23 @@ fn headers_that_are_not_as_they_should_be_are_refused_before_anything_is_looked_
         assert!(expected || read.unwrap_err() == Unsigned::Time, "{seconds}");
     }
 }
+
+#[test]
+fn what_openssl_signs_as_the_documentation_says_is_signed() {
+    let public = BASE64.decode(b"prb5Dl6sYEt57ZyoWJm2BTo8Mazjlb/lQ563a0BKVCE=");
+    let material = VerifyingMaterial::Ed25519(public.unwrap().try_into().unwrap());
+    let request = Request::post("/api/agents/register")
+        .header("host", "ci.example.com")
+        .header(SIGNED_KEY_ID, "signsignsign")
+        .header(SIGNED_TIMESTAMP, "1795259317")
+        .header(SIGNED_NONCE, "ea69277d7551a6ce953cd5576cdd1cfe")
+        .header(
+            SIGNED_SIGNATURE,
+            "CPNDCgeeVgj9Jtj1z5by+37IHmZsqMT7Yy4OZ+HSU3rqVwTopOvV7sRgRyWUtPXMbTX38IyvtXmXeBYU6+ScBg==",
+        );
+    let parts = request.body(()).unwrap().into_parts().0;
+    let now = Timestamp::from_millis(1_795_259_320_000);
+    let signed = Signed::read(&parts, &origin(), now).unwrap();
+    assert!(verifies(&signed, &material, b"{\"a\":1}"));
+    assert!(!verifies(&signed, &material, b"{\"a\":2}"));
+}

@@ -9,6 +9,9 @@ use wire::{ClaimMatch, ClaimName, Fault};
 /// How many claims a rule may name.
 pub const MAX_CLAIMS: usize = 10;
 
+/// How many bytes the names and values of a rule's claims have at most, so that all rules of a tenant are read at once.
+const MAX_CLAIM_BYTES: usize = 4096;
+
 /// What a rule asks of a token's claims, all at once.
 pub type ClaimMatches = BTreeMap<ClaimName, ClaimMatch>;
 
@@ -69,6 +72,16 @@ pub fn claim_faults(issuer: &str, claims: &ClaimMatches) -> Vec<Fault> {
         add(
             "/claims".to_owned(),
             format!("at most {MAX_CLAIMS} claims, not {}", claims.len()),
+        );
+    }
+    let bytes: usize = claims
+        .iter()
+        .map(|(name, wanted)| name.as_str().len() + wanted.text().len())
+        .sum();
+    if bytes > MAX_CLAIM_BYTES {
+        add(
+            "/claims".to_owned(),
+            format!("at most {MAX_CLAIM_BYTES} bytes of names and values, not {bytes}"),
         );
     }
     let exact = |name: &str| {
@@ -329,6 +342,16 @@ mod tests {
             .chain(claims(&[("sub", exact("x"))]))
             .collect();
         assert_eq!(claim_faults("https://id.example.com", &eleven).len(), 1);
+        let wide: ClaimMatches = (0..9)
+            .map(|n| {
+                (
+                    ClaimName::parse(&format!("c{n}")).unwrap(),
+                    exact(&"x".repeat(500)),
+                )
+            })
+            .chain(claims(&[("sub", exact("x"))]))
+            .collect();
+        assert_eq!(claim_faults("https://id.example.com", &wide).len(), 1);
     }
 
     #[test]

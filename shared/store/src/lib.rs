@@ -1,8 +1,9 @@
 //! The control plane's state on DynamoDB.
 //!
 //! [`Store`] holds the client and the names of the tables. What belongs to a tenant hangs on a [`TenantStore`], which only
-//! a [`TenantScope`] opens, and a scope comes from a verified credential, from a sweep of what is due, or from the
-//! creation of the tenant. So no caller can build another tenant's key.
+//! a [`TenantScope`] opens, and a scope comes from a verified credential, from a person's membership, from a sweep of what is
+//! due, or from the creation of the tenant. So no caller can build another tenant's key. In the same way a [`PersonScope`]
+//! opens what is a person's own.
 
 mod agents;
 mod audit;
@@ -102,8 +103,8 @@ impl Store {
 
 /// The right to read and write one tenant's data.
 ///
-/// Invariant: made only inside this crate, from a verified credential, from a key that this crate wrote itself, or at
-/// the tenant's creation.
+/// Invariant: made only inside this crate, from a verified credential, from a person's membership, from a key that this
+/// crate wrote itself, or at the tenant's creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantScope(TenantId);
 

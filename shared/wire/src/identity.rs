@@ -38,6 +38,13 @@ impl ClaimMatch {
         }
     }
 
+    /// What the claim is compared with.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Exact(value) | Self::Prefix { prefix: value } => value.as_str(),
+        }
+    }
+
     /// The value that the claim must equal, if it must equal one.
     pub fn exact(&self) -> Option<&str> {
         match self {

@@ -1,6 +1,6 @@
 //! Every change leaves one record, and what is exported of them is verified as a customer would.
 
-use crate::harness::binary;
+use crate::harness::{Plane, binary};
 use crate::plane;
 use auth::{Api, Scope, Token};
 use axum::Router;
@@ -480,4 +480,29 @@ async fn another_organisation_sees_nothing_of_it() {
         (&list["records"], &list["head"]["sequence"]),
         (&json!([]), &json!(0))
     );
+}
+
+#[tokio::test]
+async fn a_record_has_the_address_of_the_connection_and_the_id_of_the_answer() {
+    let plane = Plane::in_memory().await;
+    let url = format!("{}/api/agents/pools", plane.url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let response = client
+        .post(url)
+        .bearer_auth(plane.api_token())
+        .header("x-forwarded-for", "203.0.113.9")
+        .json(&json!({"pool_name": "metal"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 201);
+    let request_id = response.headers()["x-request-id"].to_str().unwrap();
+    let list = plane.api().get("/api/dashboard/audit").await.expect(200);
+    let records = list["records"].as_array().unwrap();
+    let record = records
+        .iter()
+        .find(|record| record["resource"] == "pool:metal")
+        .unwrap();
+    assert_eq!(record["address"], "127.0.0.1");
+    assert_eq!(record["request_id"], request_id);
 }

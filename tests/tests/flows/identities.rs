@@ -167,7 +167,7 @@ async fn an_agent_registers_with_its_workloads_token_and_waits_for_another_when_
     until("the agent to ask for another token", SOON, async || {
         program
             .stdout()
-            .contains("the token that was used before")
+            .contains("used before or refused")
             .then_some(())
     })
     .await;

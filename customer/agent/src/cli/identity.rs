@@ -60,14 +60,12 @@ impl Values {
 
     fn token_file(&mut self, default: Option<&str>) -> PathBuf {
         let path = self.text("token_file");
-        match path.as_deref().or(default) {
-            Some(path) => PathBuf::from(path),
-            None => {
-                self.faults
-                    .push("token_file: is missing; name the file with the token".to_owned());
-                PathBuf::new()
-            }
-        }
+        let Some(path) = path.as_deref().or(default) else {
+            self.faults
+                .push("token_file: is missing; name the file with the token".to_owned());
+            return PathBuf::new();
+        };
+        PathBuf::from(path)
     }
 
     /// Whom tokens are to be for; empty if nothing says it.

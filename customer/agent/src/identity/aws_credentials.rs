@@ -116,12 +116,11 @@ pub(super) async fn find_region(http: &Http, workload: &Workload) -> Result<Stri
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .iter()
         .find_map(|name| variable(&workload.environment, name));
-    let region = match named {
-        Some(region) => region.to_owned(),
-        None => {
-            let session = instance_session(http, workload).await?;
-            read_instance(http, workload, &session, PLACE).await?
-        }
+    let region = if let Some(region) = named {
+        region.to_owned()
+    } else {
+        let session = instance_session(http, workload).await?;
+        read_instance(http, workload, &session, PLACE).await?
     };
     // It becomes a part of a host's name.
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');

@@ -5,6 +5,11 @@ use super::{Workload, variable};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+/// Where the job may ask.
+pub(super) const ADDRESS: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+/// With what.
+pub(super) const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+
 #[derive(Deserialize)]
 struct Answer {
     value: String,
@@ -19,8 +24,8 @@ pub(super) async fn token(http: &Http, workload: &Workload) -> Result<SecretStri
             )
         })
     };
-    let address = named("ACTIONS_ID_TOKEN_REQUEST_URL")?;
-    let bearer = named("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
+    let address = named(ADDRESS)?;
+    let bearer = named(BEARER)?;
     let request = http
         .for_address(address)
         .get(address)

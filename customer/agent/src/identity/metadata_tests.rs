@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 use std::sync::Arc;
 
 const AUDIENCE: &str = "https://ci.example.com/agents/acme";
@@ -276,7 +277,10 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 const GIVEN: &str = "{\"Code\":\"Success\",\"AccessKeyId\":\"AKIDGIVEN\",\"SecretAccessKey\":\"s\",\"Token\":\"t\"}";

@@ -26,6 +26,7 @@ pub(crate) struct Filters {
     )]
     actor: Option<String>,
     /// Those of this action.
+    #[param(inline)]
     action: Option<Action>,
     /// Those about this thing, by its kind and its id.
     #[param(min_length = 1, max_length = 200, example = "pool:default")]

@@ -13,7 +13,6 @@ macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)+) => {
         /// What was done.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AuditAction))]
         pub enum Action {
             $($(#[$doc])* #[serde(rename = $word)] $variant),+
         }
@@ -124,6 +123,20 @@ actions! {
     /// An invitation was revoked.
     InvitationRevoke = "invitation.revoke",
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Action {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let words = Self::ALL.iter().map(|action| action.as_str());
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(words))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Action {}
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
