@@ -16,7 +16,13 @@ const TIMEOUT: Duration = Duration::from_hours(1);
 ///
 /// If it does not build, or a call that is measured fails.
 pub(crate) fn run() -> Result<()> {
-    const FUNCTIONS: [&str; 4] = ["queue", "agents", "dashboard", "maintenance"];
+    const FUNCTIONS: [&str; 5] = [
+        "queue",
+        "agents",
+        "dashboard",
+        "auth-function",
+        "maintenance",
+    ];
     let mut build = Process::new("cargo", TIMEOUT).args(["build", "--quiet", "--release"]);
     for function in FUNCTIONS {
         build = build.args(["--package", function]);

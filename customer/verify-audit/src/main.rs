@@ -1,14 +1,14 @@
 //! Verifies an exported record of who did what, on the customer's own machine, from the file alone.
 //!
-//! The exit code is 0 if the record is whole, 1 if it is not, and 2 if the file cannot be read.
+//! The exit code is 0 if the record is whole, 1 if it is not or the file is empty, and 2 if the file cannot be read.
 
 use clap::Parser;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wire::Sha256Hex;
 use wire::audit::{Expected, Head, Verdict, Verifier, Whole};
+use wire::{Sha256Hex, TenantId};
 
 /// The longest line that is read, in bytes. A record takes about 700; one of this length was not exported.
 const MAX_LINE: u64 = 64 * 1024;
@@ -26,6 +26,13 @@ struct Options {
     /// The hash of the record before the first one in the file, for a part of a chain.
     #[arg(long, value_name = "HASH")]
     after: Option<Sha256Hex>,
+    /// The organisation whose record it is to be. Without it, that of the first record is printed.
+    #[arg(long, value_name = "ID", value_parser = parse_tenant)]
+    tenant: Option<TenantId>,
+}
+
+fn parse_tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::parse(text).map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {
@@ -33,15 +40,24 @@ fn main() -> ExitCode {
     let expected = Expected {
         after: options.after,
         head: options.expect_head,
+        tenant: options.tenant,
     };
+    // A part may have nothing in it, and a head says that something is missing. Otherwise an empty file shows nothing.
+    let may_be_empty = expected.after.is_some() || expected.head.is_some();
     let read = if options.file.as_os_str() == "-" {
         verify(io::stdin().lock(), expected)
     } else {
         File::open(&options.file).and_then(|file| verify(BufReader::new(file), expected))
     };
     match read {
+        Ok(Verdict::Whole(whole)) if whole.records == 0 && !may_be_empty => {
+            println!("EMPTY: no records, so nothing is verified");
+            caveat(&whole);
+            ExitCode::from(1)
+        }
         Ok(Verdict::Whole(whole)) => {
             report(&whole);
+            caveat(&whole);
             ExitCode::SUCCESS
         }
         Ok(Verdict::Broken(broken)) => {
@@ -79,17 +95,28 @@ fn verify(mut input: impl BufRead, expected: Expected) -> io::Result<Verdict> {
 }
 
 fn report(whole: &Whole) {
-    let Some(first) = whole.first else {
+    let tenant = whole.tenant.as_ref();
+    let (Some(first), Some(tenant)) = (whole.first, tenant) else {
         println!("OK: no records");
         return;
     };
     let last = whole.end.sequence;
-    println!("OK: {} records, {first} to {last}", whole.records);
+    let count = whole.records;
+    println!("OK: {count} records of {tenant}, {first} to {last}");
     println!("head: {last}:{}", whole.end.hash);
-    if whole.has_head.is_none() {
-        println!(
-            "not known from this file alone: whether records after {last} were cut off, and whether all of it was \
-             written anew; --expect-head with a head that was noted before tells"
-        );
+}
+
+/// What a file cannot show.
+fn caveat(whole: &Whole) {
+    if whole.has_head.is_some() {
+        return;
     }
+    let cut_off = match whole.first {
+        Some(_) => format!("records after {}", whole.end.sequence),
+        None => "records".to_owned(),
+    };
+    println!(
+        "not known from this file alone: whether {cut_off} were cut off, and whether all of it was written anew; \
+         --expect-head with a head that was noted before tells"
+    );
 }

@@ -64,12 +64,34 @@ fn a_whole_file_is_good_and_says_what_it_cannot_know() {
     let records = records(30);
     let (code, said) = run(lines(&records).as_bytes(), &[]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("30 records, 1 to 30"), "{said}");
+    assert!(said.contains("OK: 30 records of acme, 1 to 30"), "{said}");
     let head = format!("30:{}", records[29].hash);
     assert!(said.contains(&head) && said.contains("cut off"), "{said}");
     let (code, said) = run(lines(&records).as_bytes(), &["--expect-head", &head]);
     assert_eq!((code, said.contains("cut off")), (0, false), "{said}");
-    assert_eq!(run(b"", &[]).0, 0);
+}
+
+#[test]
+fn an_empty_file_shows_nothing_unless_it_is_a_part() {
+    let (code, said) = run(b"", &[]);
+    assert_eq!((code, said.contains("cut off")), (1, true), "{said}");
+    let (code, said) = run(b"", &["--tenant", "acme"]);
+    assert_eq!(code, 1, "{said}");
+    let hash = "0f".repeat(32);
+    let (code, said) = run(b"", &["--after", &hash]);
+    assert_eq!((code, said.contains("cut off")), (0, true), "{said}");
+    let (code, said) = run(b"", &["--expect-head", &format!("3:{hash}")]);
+    assert_eq!((code, said.contains("missing")), (1, true), "{said}");
+}
+
+#[test]
+fn another_organisations_record_is_not_taken_for_the_one_that_was_named() {
+    let whole = lines(&records(3));
+    assert_eq!(run(whole.as_bytes(), &["--tenant", "acme"]).0, 0);
+    let (code, said) = run(whole.as_bytes(), &["--tenant", "globex"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("another organisation's: acme"), "{said}");
+    assert_eq!(run(whole.as_bytes(), &["--tenant", "A B"]).0, 2);
 }
 
 #[test]
@@ -103,6 +125,16 @@ fn a_part_of_a_chain_goes_on_from_the_one_before() {
     assert_eq!(run(part.as_bytes(), &[]).0, 1);
     let after = records[9].hash.as_str();
     assert_eq!(run(part.as_bytes(), &["--after", after]).0, 0);
+    let with_head = |head: &str| {
+        let arguments = ["--after", after, "--expect-head", head];
+        run(part.as_bytes(), &arguments)
+    };
+    let (code, said) = with_head(&format!("10:{after}"));
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = with_head(&format!("4:{}", records[3].hash));
+    assert_eq!(code, 1);
+    assert!(said.contains("record 4 is known to have been"), "{said}");
+    assert!(said.contains("begins with record 11"), "{said}");
 }
 
 #[test]
@@ -147,5 +179,9 @@ fn lines_are_read_from_standard_input_too() {
         .write_all(text.as_bytes())
         .unwrap();
     let (code, said) = said(&child.wait_with_output().unwrap());
-    assert_eq!((code, said.contains("3 records")), (0, true), "{said}");
+    assert_eq!(
+        (code, said.contains("3 records of acme")),
+        (0, true),
+        "{said}"
+    );
 }

@@ -120,6 +120,7 @@ pub(crate) async fn revoke(
             .or_problem()?;
         match revoked {
             Revocation::Revoked => Ok(Audited::Changed((), Change::new())),
+            Revocation::AlreadyRevoked => Ok(Audited::Unchanged(())),
             Revocation::Unknown => Err(Problem::not_found(&what.replace('_', " "))),
         }
     };

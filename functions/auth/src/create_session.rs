@@ -66,6 +66,7 @@ pub(crate) struct SessionCreated {
         (status = 201, description = "A session.", body = SessionCreated),
         (status = 401, description = "Nobody was signed in. The answer does not tell why.", content_type = "application/problem+json", body = ProblemDetails),
         (status = 404, description = "Nobody can sign in with that provider here.", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 429, description = "Too many have tried, or the same address too often; `Retry-After` says when to try again.", content_type = "application/problem+json", body = ProblemDetails),
         (status = 503, description = "The provider, or the control plane, cannot be asked; `Retry-After` says when to try again.", content_type = "application/problem+json", body = ProblemDetails),
     )
 )]
@@ -76,8 +77,8 @@ pub(crate) async fn create_session(
     ApiJson(request): ApiJson<CreateSessionRequest>,
 ) -> Result<(StatusCode, Json<SessionCreated>), Problem> {
     let provider = providers.provider(&request.provider)?;
-    let known = provider
-        .whose_token(&request.access_token, api.now())
+    let known = providers
+        .whose_token(provider, &request.access_token, browser.address, api.now())
         .await?;
     let (person, begun) = sign_in(&api, known, browser).await?;
     let created = SessionCreated {

@@ -4,7 +4,7 @@ use crate::begin_login::redirect_uri;
 use crate::browser::{Browser, with_cookie};
 use crate::pre_login::PreLogin;
 use crate::providers::{CameBack, SignIn, SignInError, refused};
-use crate::sign_in::{end_presented, sign_in};
+use crate::sign_in::{end_before, sign_in};
 use auth::{Api, Token, cookie};
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -119,13 +119,15 @@ async fn finish(
             now,
         )
         .await?;
-    // The session of the browser before this: nobody has its cookie any more, or somebody else has planted it. It goes
+    // A browser that comes from its provider keeps the cookie of its session before this to itself, because that cookie is
+    // `SameSite=Strict`: then the cookie is replaced, and the session stands in the person's list until it ends by itself or
+    // they end it. One that is sent along nevertheless has nobody's cookie any more, or was planted by somebody else. It goes
     // first, so that a failure leaves no session that nobody has.
     let before = cookie::read(headers, cookie::SESSION)
         .and_then(|text| Token::parse(api.environment, text).ok())
         .filter(|presented| presented.kind == CredentialKind::PersonSession);
     if let Some(before) = before {
-        end_presented(api, &before).await?;
+        end_before(api, &before).await?;
     }
     let (_, begun) = sign_in(api, known, browser).await?;
     let location =

@@ -16,10 +16,13 @@ use wire::{Role, Timestamp};
 pub(crate) fn add(routes: Routes) -> Routes {
     let read = Access::people(Scope::MembersRead);
     let write = Access::people(Scope::MembersWrite);
+    // Who comes in gets a role's scopes, and nobody hands on a scope that they have not got: a token that may change members
+    // and no more lets nobody in.
+    let create = Access::people(Scope::Admin);
     routes
         .route(read, routes!(list_invitations::list_invitations))
         .route(
-            write,
+            create,
             audited(
                 &[Action::InvitationCreate],
                 routes!(create_invitation::create_invitation),

@@ -1,5 +1,6 @@
 //! People: signed in with a provider, their sessions, API tokens, organisations and the members of these.
 
+mod attempts;
 mod begin_login;
 mod browser;
 mod create_session;
@@ -32,7 +33,11 @@ pub fn routes(api: Api, sign_in: SignIn) -> Routes {
     let routes = Routes::new(api)
         .public(routes!(begin_login::begin_login))
         .public(audited(
-            &[Action::SessionCreate, Action::OrganisationCreate],
+            &[
+                Action::SessionCreate,
+                Action::SessionEnd,
+                Action::OrganisationCreate,
+            ],
             routes!(finish_login::finish_login),
         ))
         .public(audited(

@@ -6,7 +6,7 @@ mod set_role;
 
 pub(crate) use remove_member::{Leaving, take_out};
 
-use auth::{Access, Action, Caller, Routes, Scope, audited};
+use auth::{Access, Action, Caller, Principal, Routes, Scope, audited};
 use serde::Serialize;
 use store::Member;
 use utoipa::ToSchema;
@@ -68,6 +68,31 @@ pub(crate) fn require_owner_for(caller: &Caller, roles: &[Role]) -> Result<(), P
         ));
     }
     Ok(())
+}
+
+/// Nobody gives somebody else a scope that they have not got. And a person's token makes no administrator: what it made would
+/// do everything when the token is long revoked.
+pub(crate) fn may_hand_on(caller: &Caller, gained: &[Scope]) -> Result<(), Problem> {
+    if let Some(missing) = caller.missing_scope(gained) {
+        return Err(Problem::missing_scope(missing.as_str()));
+    }
+    let of_a_person = matches!(
+        caller.principal,
+        Principal::Token {
+            member: Some(_),
+            ..
+        }
+    );
+    if of_a_person && gained.contains(&Scope::Admin) {
+        return Err(Problem::wrong_principal(
+            "an administrator or owner is made by somebody who has signed in, not by their token",
+        ));
+    }
+    Ok(())
+}
+
+fn not_allowed() -> Problem {
+    Problem::wrong_principal("you are not any more what you would have to be for this")
 }
 
 fn last_owner() -> Problem {

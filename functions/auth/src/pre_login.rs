@@ -15,6 +15,9 @@ use wire::Timestamp;
 /// How many characters the cookie has at most.
 const MAX_LENGTH: usize = 1024;
 
+/// By how much the clock of the process that began a sign-in may be ahead.
+const MOST_AHEAD_SECONDS: i64 = 60;
+
 /// A sign-in that has begun. It is not signed: whoever can write the cookie of a browser can as well sign in with it, and
 /// what counts is that the state comes back to the browser that it was made for. The verifier is kept from the provider
 /// until the code is exchanged.
@@ -70,7 +73,9 @@ impl PreLogin {
         now: Timestamp,
     ) -> bool {
         let begun = Timestamp::from_millis(self.begun_ms);
-        let in_time = begun <= now && now < begun.plus_seconds(LOGIN_SECONDS);
+        // Another process may have begun it, whose clock is ahead of this one's.
+        let in_time = begun <= now.plus_seconds(MOST_AHEAD_SECONDS)
+            && now < begun.plus_seconds(LOGIN_SECONDS);
         // An empty state in a cookie must not be equal to an empty one in a query.
         let same =
             !self.state.is_empty() && bool::from(self.state.as_bytes().ct_eq(state.as_bytes()));
@@ -129,7 +134,13 @@ mod tests {
         let last = NOW.plus_seconds(LOGIN_SECONDS);
         assert!(!is(ProviderName::Google, &begun.state, last));
         assert!(is(ProviderName::Google, &begun.state, last.plus_millis(-1)));
-        assert!(!is(ProviderName::Google, &begun.state, NOW.plus_millis(-1)));
+        let ahead = NOW.plus_seconds(-MOST_AHEAD_SECONDS);
+        assert!(is(ProviderName::Google, &begun.state, ahead));
+        assert!(!is(
+            ProviderName::Google,
+            &begun.state,
+            ahead.plus_millis(-1)
+        ));
     }
 
     #[test]

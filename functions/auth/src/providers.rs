@@ -6,9 +6,10 @@ mod google;
 pub(crate) use github::GitHub;
 pub(crate) use google::Google;
 
+use crate::attempts::Attempts;
 use crate::pre_login::PreLogin;
 use oidc::{CallError, RETRY_SECONDS};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::Identity;
@@ -47,6 +48,8 @@ impl ProviderName {
 pub struct SignIn {
     pub(crate) github: Option<Arc<GitHub>>,
     pub(crate) google: Option<Arc<Google>>,
+    /// What tools have tried of late.
+    pub(crate) attempts: Attempts,
 }
 
 impl SignIn {
@@ -132,6 +135,14 @@ impl Provider<'_> {
         }
     }
 
+    /// Whether this provider issues tokens that look like that.
+    pub(crate) fn may_have_issued(self, token: &SecretString) -> bool {
+        match self {
+            Self::GitHub(_) => GitHub::is_token(token.expose_secret()),
+            Self::Google(_) => Google::is_token(token.expose_secret()),
+        }
+    }
+
     /// Whose access token it is, if it was issued to our application. A token of another application would let that
     /// application in as everybody who ever signed in there.
     pub(crate) async fn whose_token(
@@ -158,7 +169,7 @@ pub(crate) enum SignInError {
 }
 
 impl SignInError {
-    fn refused(why: impl std::fmt::Display) -> Self {
+    pub(crate) fn refused(why: impl std::fmt::Display) -> Self {
         Self::Refused(why.to_string())
     }
 
@@ -174,7 +185,10 @@ impl SignInError {
                 let error = error.unwrap_or_default();
                 let why = format!("the provider answered {status} {error}");
                 if ours.contains(&status) || is_our_fault(&error) {
-                    tracing::error!(why, "a provider does not take our credentials");
+                    tracing::error!(
+                        why,
+                        "a provider refuses us, and not what somebody came with"
+                    );
                     return Self::Unavailable(why);
                 }
                 Self::Refused(why)

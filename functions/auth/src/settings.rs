@@ -1,5 +1,6 @@
 //! Which providers people can sign in with: read from the environment once, at the start.
 
+use crate::attempts::Attempts;
 use crate::providers::{GitHub, Google, SignIn};
 use oidc::{Endpoint, IssuerUrl, Network, UrlFault};
 use secrecy::SecretString;
@@ -43,6 +44,7 @@ impl SignIn {
         Ok(Self {
             github: github.map(Arc::new),
             google: google.map(Arc::new),
+            attempts: Attempts::default(),
         })
     }
 }

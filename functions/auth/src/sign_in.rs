@@ -5,7 +5,7 @@ use crate::providers::Known;
 use auth::{Action, Actor, Api, Audited, Author, Change, OrProblem, Resource, Token};
 use store::{
     CredentialKind, MemberHandle, Membership, NewOrganisation, NewPerson, NewPersonSession, Person,
-    PersonScope, PersonSession, Presented,
+    PersonScope, PersonSession, Presented, Subject,
 };
 use web::Problem;
 use wire::{SessionId, TenantId, UserId};
@@ -18,8 +18,8 @@ pub(crate) struct Begun {
     pub(crate) membership: Membership,
 }
 
-/// Signs in whom a provider knows: the first time as a new person with an organisation of their own. The session is in the
-/// organisation that they have been in for longest.
+/// Signs in whom a provider knows: the first time as a new person. Whoever is in no organisation gets one of their own. The
+/// session is in the organisation that they have been in for longest.
 pub(crate) async fn sign_in(
     api: &Api,
     known: Known,
@@ -40,13 +40,13 @@ pub(crate) async fn sign_in(
         .sign_in(&known.identity, &new, now, &api.write_id())
         .await
         .or_problem()?;
+    if let Some(made) = &signed_in.made {
+        record_organisation(api, made).await;
+    }
     let Some(membership) = signed_in.memberships.into_iter().next() else {
         tracing::error!("somebody was signed in who is in no organisation");
         return Err(Problem::internal());
     };
-    if signed_in.is_new {
-        record_organisation(api, &membership).await;
-    }
     let begun = begin_session(api, &signed_in.scope, membership, browser).await?;
     Ok((signed_in.person, begun))
 }
@@ -92,11 +92,11 @@ pub(crate) fn new_session(
 }
 
 /// Who is named as the author of a session: the person, in the organisation that it is for.
-pub(crate) fn author(membership: &Membership, token: &Token) -> Author {
+pub(crate) fn author(membership: &Membership, session_id: &SessionId) -> Author {
     Author::new(
         &membership.scope,
         actor(&membership.user_id),
-        Some(&token.presented.key_id),
+        Some(session_id.to_string()),
     )
 }
 
@@ -120,7 +120,7 @@ async fn begin_session(
     };
     let session = api
         .audited(
-            author(&membership, &token),
+            author(&membership, &new.session_id),
             (Action::SessionCreate, resource),
             create,
         )
@@ -132,7 +132,31 @@ async fn begin_session(
     })
 }
 
-/// Ends the session that a browser bore until now, if it bore one.
+/// Ends the session that a browser has sent along to its sign-in, if it is a good one, on the record of the organisation that
+/// it was for.
+pub(crate) async fn end_before(api: &Api, before: &Presented) -> Result<(), Problem> {
+    let verified = api.store.authenticate(before, api.now()).await;
+    let Some(verified) = verified.or_problem()? else {
+        return Ok(());
+    };
+    let Subject::Person {
+        person, session_id, ..
+    } = &verified.subject
+    else {
+        return Ok(());
+    };
+    let whose = actor(person.user_id());
+    let author = Author::new(&verified.scope, whose, Some(session_id.to_string()));
+    let end = async {
+        end_presented(api, before).await?;
+        Ok(Audited::Changed((), Change::new()))
+    };
+    let resource = Resource::new("session", session_id);
+    api.audited(author, (Action::SessionEnd, resource), end)
+        .await
+}
+
+/// Ends the session that a request bears.
 pub(crate) async fn end_presented(api: &Api, presented: &Presented) -> Result<(), Problem> {
     api.store
         .end_presented_session(presented)

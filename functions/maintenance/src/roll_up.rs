@@ -96,8 +96,24 @@ impl Maintenance {
             report.errors += 1;
             Figures::default()
         });
+        self.finish_revocations(scope, now, &mut report).await;
         self.record(scope, now, &mut report).await;
         (figures, report)
+    }
+
+    /// Goes on with revocations whose function did not live to end all agents of the key.
+    async fn finish_revocations(
+        &self,
+        scope: &TenantScope,
+        now: Timestamp,
+        report: &mut RollUpReport,
+    ) {
+        let tenant = self.store.tenant(scope);
+        let finished = tenant.finish_revocations(now, || (self.random)()).await;
+        if let Err(error) = finished {
+            tracing::error!(%error, tenant_id = %scope.tenant(), "a revocation could not be finished");
+            report.errors += 1;
+        }
     }
 
     async fn roll_up(

@@ -42,6 +42,7 @@ impl Settings {
             TableKind::Jobs,
             TableKind::Agents,
             TableKind::Deployments,
+            TableKind::Credentials,
             TableKind::Audit,
         ];
         let tables =

@@ -121,6 +121,10 @@ impl Connector {
                 Some(nothing) => response(nothing),
                 None => response(self.runner.run(operation, body).await),
             },
+            Fault::UnseenIn(table) => {
+                let answer = self.runner.run(operation, body).await;
+                response(answer.without_table(table, body))
+            }
             Fault::Throttle => response(Answer::throttled()),
             Fault::DropBefore => Err(broken("before the call arrived")),
             Fault::DropAfter => {

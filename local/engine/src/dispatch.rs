@@ -34,6 +34,21 @@ impl Answer {
         })
     }
 
+    /// The answer to a read of several tables that need not be consistent, without what was found in that one.
+    pub(crate) fn without_table(mut self, table: &str, request: &[u8]) -> Self {
+        if is_consistent(request) {
+            return self;
+        }
+        let Ok(mut answer) = serde_json::from_slice::<serde_json::Value>(&self.body) else {
+            return self;
+        };
+        if let Some(tables) = answer["Responses"].as_object_mut() {
+            tables.remove(table);
+            self.body = answer.to_string().into_bytes();
+        }
+        self
+    }
+
     /// What is left to say when the database broke off.
     pub(crate) fn panicked() -> Self {
         Self::of_error(&DynoxideError::InternalServerError(

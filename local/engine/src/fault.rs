@@ -34,6 +34,8 @@ pub enum Fault {
     /// A read that need not be consistent sees nothing, as if what it asks for had just been written. Any other call is
     /// answered.
     Unseen,
+    /// The same for a read of several tables, which sees nothing of this one.
+    UnseenIn(&'static str),
 }
 
 type Decide = dyn Fn(&Call<'_>) -> Fault + Send + Sync;

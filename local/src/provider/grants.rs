@@ -86,7 +86,7 @@ impl Grants {
         if !fits {
             return None;
         }
-        let token = random(entropy);
+        let token = access_token(entropy, grant.protocol);
         let issued = Issued {
             protocol: grant.protocol,
             client_id: grant.client_id.clone(),
@@ -121,6 +121,15 @@ fn remember<T>(all: &mut VecDeque<(String, T)>, name: String, thing: T) {
 /// Something that nobody can guess.
 pub(super) fn random(entropy: &Entropy) -> String {
     BASE64URL_NOPAD.encode(&entropy.bytes::<32>())
+}
+
+/// An access token, in the form that the provider's have.
+fn access_token(entropy: &Entropy, protocol: Protocol) -> String {
+    let kind = match protocol {
+        Protocol::GitHub => "gho_",
+        Protocol::Google => "ya29.",
+    };
+    format!("{kind}{}", random(entropy))
 }
 
 /// The S256 challenge of a PKCE verifier (RFC 7636).

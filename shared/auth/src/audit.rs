@@ -87,12 +87,13 @@ pub struct Author {
 }
 
 impl Author {
-    /// Somebody who is not a [`Caller`]: a person who is about to sign in.
-    pub fn new(scope: &TenantScope, actor: Actor, credential_id: Option<&KeyId>) -> Self {
+    /// Somebody who is not a [`Caller`]: a person who is about to sign in. The credential by what may be told of it: the id
+    /// of a person's session, else the key id.
+    pub fn new(scope: &TenantScope, actor: Actor, credential_id: Option<String>) -> Self {
         Self {
             scope: scope.clone(),
             actor: actor.into(),
-            credential_id: credential_id.map(ToString::to_string),
+            credential_id,
         }
     }
 }
@@ -102,7 +103,7 @@ impl From<&Caller> for Author {
         Self {
             scope: caller.scope.clone(),
             actor: caller.created_by(),
-            credential_id: Some(caller.presented.key_id.to_string()),
+            credential_id: Some(caller.credential_id()),
         }
     }
 }
@@ -110,7 +111,7 @@ impl From<&Caller> for Author {
 impl From<&KeyCaller> for Author {
     fn from(caller: &KeyCaller) -> Self {
         let actor = Actor::Key(caller.key_id.clone());
-        Self::new(&caller.scope, actor, Some(&caller.key_id))
+        Self::new(&caller.scope, actor, Some(caller.key_id.to_string()))
     }
 }
 

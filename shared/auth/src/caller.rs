@@ -158,13 +158,19 @@ impl Caller {
         self.user_id().map(|_| self.presented.key_id.member())
     }
 
+    /// The person's session, if it is one.
+    pub fn session_id(&self) -> Option<&SessionId> {
+        match &self.principal {
+            Principal::User { session_id, .. } => Some(session_id),
+            Principal::Token { .. } | Principal::Agent { .. } | Principal::AgentKey { .. } => None,
+        }
+    }
+
     /// Which credential it is, as far as it may be told: the id of a person's session, else the key id.
     pub fn credential_id(&self) -> String {
-        match &self.principal {
-            Principal::User { session_id, .. } => session_id.to_string(),
-            Principal::Token { .. } | Principal::Agent { .. } | Principal::AgentKey { .. } => {
-                self.presented.key_id.to_string()
-            }
+        match self.session_id() {
+            Some(session_id) => session_id.to_string(),
+            None => self.presented.key_id.to_string(),
         }
     }
 

@@ -83,6 +83,7 @@ impl Api {
             origin: Some(JobOrigin {
                 request_id: Some(web::request_id()).filter(|id| !id.is_empty()),
                 address: web::client_address().map(|address| address.to_string()),
+                credential_id: caller.session_id().map(ToString::to_string),
             }),
         };
         match tenant.enqueue_job(new, now, &write_id).await.or_problem()? {

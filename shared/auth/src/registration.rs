@@ -16,7 +16,7 @@ use http::request::Parts;
 use oidc::{KeyFetcher, Network};
 use store::{CredentialKind, KeyId, Presented, Proof, Subject, TenantScope, UsedOnce, Verified};
 use web::{BODY_LIMIT, Problem, ProblemCode};
-use wire::PoolName;
+use wire::{PoolName, Timestamp};
 
 /// How agents may prove who they are besides by an agent key or an enrolment token.
 #[derive(Debug, Clone)]
@@ -81,6 +81,14 @@ impl Proven {
     }
 }
 
+/// 401 for something that is good but for its time, which whoever made it may know: a machine whose clock is wrong is told
+/// ours.
+pub(crate) fn refused_for_time(why: &str, what: &str, now: Timestamp) -> Problem {
+    tracing::info!(why, "a credential was refused");
+    let detail = format!("{what} too far from the control plane's, which is {now}");
+    Problem::new(ProblemCode::Unauthenticated, detail)
+}
+
 /// 401, and why in the log.
 pub(crate) fn refused(why: &str) -> Problem {
     tracing::info!(why, "a credential was refused");
@@ -130,6 +138,17 @@ async fn identify(
         key_id: verified.key_id.clone(),
         secret_sha256: proven.sha256,
     };
+    let api = &guard.api;
+    if let Some(admission) = api.usage.refusal(&presented, api.now()) {
+        return Err(Denied::OverLimit(admission));
+    }
+    // Before the request is counted, room is taken and an intent is put: who has seen a proof can send it as often as they
+    // like, and it would be the tenant's limits that they use up.
+    if let Proof::Once(used) = &proven.proof
+        && api.store.was_used(used).await.or_problem()?
+    {
+        return Err(refused("used before").into());
+    }
     let caller = Caller::new(verified.clone(), presented);
     request.extensions_mut().insert(proven);
     Ok((caller, request))
@@ -189,11 +208,7 @@ async fn signed(
     only_credential(&parts.headers)?;
     let signed = Signed::read(&parts, &api.origin, now).map_err(|why| match why {
         Unsigned::Time => {
-            tracing::info!(%why, "a credential was refused");
-            Problem::new(
-                ProblemCode::Unauthenticated,
-                format!("the request was signed at a time too far from the control plane's, which is {now}"),
-            )
+            refused_for_time(&why.to_string(), "the request was signed at a time", now)
         }
         Unsigned::Malformed | Unsigned::Host => refused(&why.to_string()),
     })?;

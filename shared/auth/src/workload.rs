@@ -3,7 +3,7 @@
 //! The tenant follows from the audience alone, of which each has one of its own. Before the signature is verified the
 //! audience only says whose rules to verify it by.
 
-use crate::registration::{Candidate, Proven, refused};
+use crate::registration::{Candidate, Proven, refused, refused_for_time};
 use crate::{Api, OrProblem};
 use domain::trust;
 use oidc::{Claims, Expected, FetchError, KeyFetcher, RETRY_SECONDS, TokenError, Unverified};
@@ -19,7 +19,8 @@ pub(crate) fn is_token(text: &str) -> bool {
 /// Verifies a workload's token by the rules of the tenant that it is for.
 ///
 /// # Errors
-/// 401 whatever is wrong with it, also if no rule lets it in; 503 if the issuer's keys cannot be had.
+/// 401 whatever is wrong with it, also if no rule lets it in, which tells our time if only its times are wrong; 503 if the
+/// issuer's keys cannot be had.
 pub(crate) async fn prove(api: &Api, issuers: &KeyFetcher, token: &str) -> Result<Proven, Problem> {
     let now = api.now();
     let unverified = Unverified::read(token).map_err(|why| refused(&why.to_string()))?;
@@ -35,6 +36,10 @@ pub(crate) async fn prove(api: &Api, issuers: &KeyFetcher, token: &str) -> Resul
     let expected = Expected::workload(issuer, &audience);
     let claims = issuers.verify(token, &expected, now).await;
     let claims = claims.map_err(|error| match error {
+        // Its issuer has signed it for this tenant, so whoever brings it learns nothing but the time.
+        TokenError::Jwt(why) if why.is_about_time() => {
+            refused_for_time(&why.to_string(), "the token's times are", now)
+        }
         TokenError::Jwt(why) => refused(&why.to_string()),
         TokenError::Fetch(FetchError::Refused(why)) => refused(&why),
         TokenError::Fetch(FetchError::Unavailable(why)) => {

@@ -59,6 +59,8 @@ pub enum SweptAgent {
         /// Whether this very look declared it lost.
         newly_lost: bool,
     },
+    /// It is to be declared lost, and that cannot be recorded now. It stays due.
+    Postponed,
 }
 
 impl Store {
@@ -252,7 +254,8 @@ impl TenantStore<'_> {
         })
     }
 
-    /// Looks at an agent whose entry is due: declares it lost if its lease is over, else sets its entry anew.
+    /// Looks at an agent whose entry is due: declares it lost if its lease is over, else sets its entry anew. That it is about to
+    /// be declared lost is written down first: whoever does it may die of it, or not hear that it was done.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -263,23 +266,39 @@ impl TenantStore<'_> {
         write_id: &WriteId,
     ) -> Result<SweptAgent, StoreError> {
         const OPERATION: &str = "sweep_agent";
-        let Some(seen) = self.agent(agent_id).await? else {
+        let Some(mut seen) = self.agent(agent_id).await? else {
             return Ok(SweptAgent::Alive);
         };
-        let epoch = seen.epoch;
-        let outcome = self
-            .change_seen(OPERATION, seen, &Event::Sweep, now, write_id)
-            .await?;
-        Ok(match outcome {
-            AgentOutcome::Changed(agent) if agent.reclaim_until.is_some() => {
-                let newly_lost = agent.epoch > epoch;
-                SweptAgent::Reclaim { agent, newly_lost }
+        for _ in 0..MAX_DECISIONS {
+            let Ok(Transition::Apply(change)) = transition(&seen, &Event::Sweep, now) else {
+                return Ok(SweptAgent::Alive);
+            };
+            let newly_lost = change.after().epoch > change.before().epoch;
+            let mut loss = None;
+            if newly_lost {
+                match self.intend_loss(change.after(), now, write_id).await {
+                    Ok(intended) => loss = Some(intended),
+                    Err(error) => {
+                        // One tenant's record that cannot be written must not keep those of others from being looked after.
+                        tracing::error!(%error, %agent_id, "the loss of an agent cannot be recorded");
+                        return Ok(SweptAgent::Postponed);
+                    }
+                }
             }
-            AgentOutcome::Changed(_)
-            | AgentOutcome::AlreadyDone(_)
-            | AgentOutcome::Refused(_)
-            | AgentOutcome::Missing
-            | AgentOutcome::Contended => SweptAgent::Alive,
-        })
+            let outcome = self.apply_agent(OPERATION, &change, write_id).await?;
+            if let Some(loss) = loss {
+                let declared = matches!(outcome, Outcome::Applied(_));
+                self.end_loss(loss, declared).await;
+            }
+            match outcome {
+                Outcome::Applied(agent) if agent.reclaim_until.is_some() => {
+                    let agent = Box::new(agent);
+                    return Ok(SweptAgent::Reclaim { agent, newly_lost });
+                }
+                Outcome::Applied(_) | Outcome::Missing => return Ok(SweptAgent::Alive),
+                Outcome::Stale(found) => seen = found,
+            }
+        }
+        Ok(SweptAgent::Alive)
     }
 }

@@ -24,7 +24,7 @@ mod write;
 pub use agent_credentials::{
     AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
 };
-pub use agent_keys::AgentKeyRotation;
+pub use agent_keys::{AgentKeyRotation, LEAST_OVERLAP_SECONDS};
 pub use enrolment::NewEnrolment;
 pub use registration::{Proof, UsedOnce};
 pub use revoke::Revocation;

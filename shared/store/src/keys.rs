@@ -100,6 +100,11 @@ impl TenantScope {
         self.key(format_args!("A#GONE"))
     }
 
+    /// Keys that are revoked, and whose agents are still to be ended.
+    pub(crate) fn revoking(&self) -> String {
+        self.key(format_args!("RV"))
+    }
+
     /// Counts of requests, by class and window.
     pub(crate) fn requests(&self) -> String {
         self.key(format_args!("RL"))

@@ -38,10 +38,11 @@ pub use audit::{
 pub use client::{ClientFault, client_from_env};
 pub use credentials::{
     AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
-    AgentKeyRotation, ApiToken, ApiTokenPage, Creation, CredentialKind, KeyId, MAX_TRUST_RULES,
-    NewAgentKey, NewApiToken, NewEnrolment, NewSecret, NewSigningKey, NotAKeyId, Presented, Proof,
-    Revocation, Rotation, SessionKey, Subject, TokenCounts, TokenMember, TokenPosition, TrustRule,
-    TrustRuleCreation, UnverifiedSigner, UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
+    AgentKeyRotation, ApiToken, ApiTokenPage, Creation, CredentialKind, KeyId,
+    LEAST_OVERLAP_SECONDS, MAX_TRUST_RULES, NewAgentKey, NewApiToken, NewEnrolment, NewSecret,
+    NewSigningKey, NotAKeyId, Presented, Proof, Revocation, Rotation, SessionKey, Subject,
+    TokenCounts, TokenMember, TokenPosition, TrustRule, TrustRuleCreation, UnverifiedSigner,
+    UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
 };
 pub use deployments::{
     DeploymentAction, DeploymentCounts, DeploymentCreation, DeploymentFilter, DeploymentOutcome,

@@ -122,7 +122,7 @@ fn session_key(secret_sha256: &[u8; 32]) -> Item {
 }
 
 impl PersonStore<'_> {
-    /// Opens a session in an organisation. Doing the same once more gives the same answer.
+    /// Opens a session in an organisation, for somebody who has just signed in. Doing the same once more gives the same answer.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -133,7 +133,11 @@ impl PersonStore<'_> {
         now: Timestamp,
     ) -> Result<PersonSession, StoreError> {
         const OPERATION: &str = "create_person_session";
-        let item = self.new_session(membership, new, now);
+        let mut item = self.new_session(membership, new, now);
+        // Who ended their sessions may have done so by a clock that is ahead of this one. A sign-in comes after it.
+        if let Some(from) = membership.sessions_from {
+            item.created_ms = item.created_ms.max(from.as_millis());
+        }
         let mut attributes = to_item(OPERATION, &item)?;
         attributes.extend(session_key(&new.secret_sha256));
         // No two secrets are the same, so an item under this one is what an earlier try of this call has written.

@@ -68,11 +68,10 @@ impl Store {
                 let write_id = WriteId::new(random());
                 match tenant.sweep_agent(&agent.agent_id, now, &write_id).await {
                     Ok(SweptAgent::Alive) => {}
+                    Ok(SweptAgent::Postponed) => swept.failed += 1,
                     Ok(SweptAgent::Reclaim { agent, newly_lost }) => {
                         if newly_lost {
                             swept.lost_agents += 1;
-                            let write_id = WriteId::new(random());
-                            tenant.note_lost_agent(&agent, now, &write_id).await;
                         }
                         let reclaimed = tenant
                             .reclaim(&agent, now, &mut random, &mut swept.moved)

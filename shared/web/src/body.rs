@@ -319,6 +319,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let secret = "4b825dc642cb6eb9a060e54bf8d69288fbee49040AZ";
+        for (body, at, says) in [
+            (
+                format!(r#"{{"name":"a","count":"{secret}"}}"#),
+                "/count",
+                "invalid type: string, expected u32",
+            ),
+            (
+                format!(r#"{{"name":"a","count":"\", expected {secret}"}}"#),
+                "/count",
+                "invalid type: string, expected u32",
+            ),
+            (
+                format!(r#""{secret}""#),
+                "",
+                "invalid type: string, expected struct Order",
+            ),
+            (
+                format!(r#"{{"name":"a","{secret}":1}}"#),
+                "/...",
+                "unknown field `...`, expected one of `name`, `count`, `lines`",
+            ),
+        ] {
+            let (_, pointer, detail) = fault_of(&body).await;
+            assert_eq!((pointer.as_str(), detail.as_str()), (at, says), "{body}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_long_message_is_cut() {
         let body = format!(r#"{{"name":"a","{}":1}}"#, "é".repeat(5000));
         let (_, pointer, detail) = fault_of(&body).await;

@@ -1,7 +1,7 @@
 //! Query strings: flat, each name once, nothing unknown.
 
 use crate::Problem;
-use crate::pointer::fault;
+use crate::pointer::{escape, fault};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::value::{MapDeserializer, StringDeserializer};
@@ -58,9 +58,8 @@ pub(crate) fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
 }
 
 fn at(name: &str, detail: &str) -> Fault {
-    let name: String = name.chars().take(64).collect();
     Fault {
-        pointer: format!("/query/{}", name.replace('~', "~0").replace('/', "~1")),
+        pointer: format!("/query/{}", escape(name)),
         detail: detail.to_owned(),
     }
 }

@@ -228,12 +228,46 @@ proptest! {
     #[test]
     fn a_part_of_a_chain_goes_on_from_the_hash_before_it(records in chain(2), count: Index) {
         let count = count.index(records.len() - 1) + 1;
-        let after = Expected { after: Some(records[count - 1].hash.clone()), head: None };
+        let after = Expected { after: Some(records[count - 1].hash.clone()), ..Expected::default() };
         let part = &records[count..];
         let Verdict::Whole(whole) = verify(part, after.clone()) else { panic!() };
         prop_assert_eq!(whole.first, Some(count as u64 + 1));
         let Verdict::Broken(broken) = verify(&records, after) else { panic!() };
         prop_assert_eq!((broken.sequence, broken.fault), (1, ChainFault::NotAfter));
+    }
+
+    /// A head that was noted before a partial export tells of the record before the part, and of nothing that lies further back.
+    #[test]
+    fn a_head_before_a_part_is_compared_or_said_to_lie_before_it(records in chain(3), count: Index) {
+        let count = count.index(records.len() - 2) + 2;
+        let (earlier, last) = (&records[count - 2], &records[count - 1]);
+        let verdict = |sequence, hash: &Sha256Hex| {
+            let head = Some(Head { sequence, hash: hash.clone() });
+            let after = Some(last.hash.clone());
+            verify(&records[count..], Expected { after, head, tenant: None })
+        };
+        for sequence in [None, Some(last.sequence)] {
+            let Verdict::Whole(whole) = verdict(sequence, &last.hash) else { panic!() };
+            prop_assert_eq!(whole.has_head, Some(true));
+        }
+        let Verdict::Broken(broken) = verdict(Some(last.sequence), &earlier.hash) else { panic!() };
+        prop_assert_eq!((broken.sequence, broken.fault), (last.sequence, ChainFault::OtherHead));
+        for hash in [&earlier.hash, &last.hash] {
+            let Verdict::Broken(broken) = verdict(Some(earlier.sequence), hash) else { panic!() };
+            let first = last.sequence + 1;
+            prop_assert_eq!(broken.sequence, earlier.sequence);
+            prop_assert_eq!(broken.fault, ChainFault::BeforeFirst { first });
+        }
+    }
+
+    #[test]
+    fn another_organisations_chain_is_found_if_one_was_named(records in chain(1)) {
+        let of = |name| Expected { tenant: Some(tenant(name)), ..Expected::default() };
+        let Verdict::Whole(whole) = verify(&records, of("acme")) else { panic!() };
+        prop_assert_eq!(whole.tenant, Some(tenant("acme")));
+        let Verdict::Broken(broken) = verify(&records, of("globex")) else { panic!() };
+        let fault = ChainFault::OtherTenant(tenant("acme"));
+        prop_assert_eq!((broken.sequence, broken.fault), (1, fault));
     }
 
     #[test]
@@ -297,6 +331,25 @@ fn plain() -> Draft {
         request_id: None,
         address: None,
         detail: Detail::new(),
+    }
+}
+
+#[test]
+fn the_head_of_a_chain_without_records_is_before_its_first() {
+    let start = Link::start();
+    for records in [Vec::new(), chained(vec![plain()])] {
+        let head = Head {
+            sequence: Some(0),
+            hash: start.hash.clone(),
+        };
+        let expected = Expected {
+            head: Some(head),
+            ..Expected::default()
+        };
+        let Verdict::Whole(whole) = verify(&records, expected) else {
+            panic!()
+        };
+        assert_eq!(whole.has_head, Some(true));
     }
 }
 

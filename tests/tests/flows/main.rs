@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod canary;
 mod ends;
 mod events;
 mod harness;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use std::path::Path;
 
 const CONTAINER: &str = "the credentials service of the AWS container";
+const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const INSTANCE: &str = "the metadata service of the AWS instance";
 
 /// Credentials to sign a call with.
@@ -47,7 +48,11 @@ pub(super) async fn find_keys(http: &Http, workload: &Workload) -> Result<Keys, 
             session_token: named("AWS_SESSION_TOKEN").map(SecretString::from),
         });
     }
-    if let Some(path) = named("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+    if let Some(path) = named(RELATIVE) {
+        // What follows the host without a slash could make it another host.
+        if !path.starts_with('/') {
+            return Err(format!("{RELATIVE} does not begin with a slash"));
+        }
         let url = format!("{}{path}", workload.addresses.aws_container);
         let given: Given = call_json(CONTAINER, http.near().get(url)).await?;
         return Ok(given.into());

@@ -369,6 +369,25 @@ async fn an_aws_container_signs_with_the_role_of_its_task() {
 }
 
 #[tokio::test]
+async fn a_place_in_the_container_cannot_name_another_host() {
+    let other = Fake::start(|_| GIVEN.into_response()).await;
+    let host = other.url.trim_start_matches("http://");
+    for path in [format!("@{host}/x"), ".example.com/x".to_owned()] {
+        let relative = [
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path.as_str()),
+            ("AWS_REGION", "eu-west-1"),
+        ];
+        let addresses = MetadataAddresses {
+            aws_container: "http://container.invalid".to_owned(),
+            ..nowhere()
+        };
+        let reason = prove(TokenSource::Aws, addresses, &relative).await;
+        assert!(reason.unwrap_err().contains("begin with a slash"), "{path}");
+    }
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
 async fn what_a_platform_refuses_is_told_without_what_was_sent_and_answered() {
     let aws = Fake::start(|_| {
         let body = "<ErrorResponse><Error><Type>Sender</Type><Code>OutboundWebIdentityFederationDisabled</Code>\

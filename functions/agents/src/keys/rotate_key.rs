@@ -7,10 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use store::{AgentCredential, AgentKeyRotation, CredentialKind, KeyId, NewSecret};
+use store::{
+    AgentCredential, AgentKeyRotation, CredentialKind, KeyId, LEAST_OVERLAP_SECONDS, NewSecret,
+};
 use utoipa::ToSchema;
 use web::{ApiJsonOrEmpty, ApiPath, Problem, ProblemCode};
-use wire::{Check, Fault, check_range};
+use wire::{Check, Fault};
 
 /// How long both keys are good, at most and unless said otherwise: a day.
 const MOST_OVERLAP: u32 = 24 * 3600;
@@ -19,8 +21,8 @@ const MOST_OVERLAP: u32 = 24 * 3600;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RotateAgentKeyRequest {
-    /// How long the old key and its agents go on: up to a day, and a day unless said otherwise. With 0, for a key that may be
-    /// in the wrong hands, its agents are ended at once and their jobs go back to the queue.
+    /// How long the old key and its agents go on: five minutes to a day, and a day unless said otherwise. With 0, for a key
+    /// that may be in the wrong hands, its agents are ended at once and their jobs go back to the queue.
     #[serde(default = "a_day")]
     #[schema(maximum = 86_400, default = 86_400)]
     overlap_seconds: u32,
@@ -32,12 +34,14 @@ const fn a_day() -> u32 {
 
 impl Check for RotateAgentKeyRequest {
     fn check(&self, faults: &mut Vec<Fault>) {
-        check_range(
-            faults,
-            "/overlap_seconds",
-            self.overlap_seconds,
-            (0, MOST_OVERLAP),
-        );
+        if self.overlap_seconds != 0
+            && !(LEAST_OVERLAP_SECONDS..=MOST_OVERLAP).contains(&self.overlap_seconds)
+        {
+            faults.push(Fault {
+                pointer: "/overlap_seconds".to_owned(),
+                detail: format!("must be 0, or from {LEAST_OVERLAP_SECONDS} to {MOST_OVERLAP}"),
+            });
+        }
     }
 }
 
@@ -46,6 +50,9 @@ impl Check for RotateAgentKeyRequest {
 /// The new one has the name and the pool of the old one, and is good for 365 days. The answer is the only one that shows it.
 /// A key is rotated once. Agents go over to the new key when they are started with it; those that were not, end with the old
 /// one.
+///
+/// With an `overlap_seconds` of 0 the answer may be 503 although there is a new key: not all agents of the old one are ended
+/// then, or it is not certain. The new key is not shown. `detail` names both: revoke the old key, and rotate the new one.
 #[utoipa::path(
     post,
     path = "/api/agents/keys/{key_id}/rotate",
@@ -68,7 +75,7 @@ pub(crate) async fn rotate_agent_key(
             continue;
         };
         if request.overlap_seconds == 0 {
-            end_now(&api, &caller, &old).await;
+            end_now(&api, &caller, &old, &token.presented.key_id).await?;
         }
         let created = AgentKeyCreated {
             agent_key: token.expose().to_owned(),
@@ -119,12 +126,16 @@ async fn rotate(
     Box::pin(api.audited(caller, subject, change)).await
 }
 
-/// Ends the old key and its agents. The new key is there, and shown this once: so if this fails, the answer is still that, and
-/// the old key has ended all the same but for what processes remember for five minutes.
-async fn end_now(api: &Api, caller: &Caller, old: &KeyId) {
+/// Ends the old key and its agents. If that fails, the caller must not believe that it is done: the answer says so instead of
+/// showing the new key, which can be replaced in its turn.
+async fn end_now(api: &Api, caller: &Caller, old: &KeyId, new: &KeyId) -> Result<(), Problem> {
     let revoked = (AgentCredential::Key, old);
     let revoked = revoke(api, caller, revoked, (Action::AgentKeyRevoke, "agent_key")).await;
-    if let Err(problem) = revoked {
+    revoked.map_err(|problem| {
         tracing::error!(key_id = %old, %problem, "the agents of a key that was replaced at once were not all ended");
-    }
+        let detail = format!(
+            "the key {old} was replaced by {new}, but its agents may not all be ended: revoke {old}, then rotate {new}"
+        );
+        Problem::new(ProblemCode::Busy, detail).retry_after(1)
+    })
 }

@@ -33,6 +33,7 @@ pub(crate) async fn delete_trust_rule(
             .or_problem()?;
         match deleted {
             Revocation::Revoked => Ok(Audited::Changed(StatusCode::NO_CONTENT, Change::new())),
+            Revocation::AlreadyRevoked => Ok(Audited::Unchanged(StatusCode::NO_CONTENT)),
             Revocation::Unknown => Err(Problem::not_found("trust rule")),
         }
     };

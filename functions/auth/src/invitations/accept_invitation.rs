@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::{Acceptance, CredentialKind, Invitation, MemberHandle, Membership, Presented};
 use utoipa::ToSchema;
 use web::{ApiJson, Problem, ProblemCode};
-use wire::Check;
+use wire::{Check, Timestamp};
 
 /// An invitation that somebody was handed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,79 +42,80 @@ pub(crate) async fn accept_invitation(
     caller: PersonCaller,
     ApiJson(request): ApiJson<AcceptInvitationRequest>,
 ) -> Result<(StatusCode, Json<MembershipView>), Problem> {
-    let not_good = || Problem::not_found("invitation");
     let presented = Token::parse(api.environment, request.token.expose_secret())
         .ok()
         .filter(|presented| presented.kind == CredentialKind::Invitation)
         .ok_or_else(not_good)?;
     // What is open becomes a membership; what is not may have become this person's, whose answer was lost.
-    let open = api.store.invitation(&presented, api.now()).await;
-    let open = open.or_problem()?;
-    let accepted = accept(&api, &caller, &presented).await?;
-    let membership = match (accepted, open) {
-        (Some(Accepted::Joined(membership)), Some(invitation)) => {
-            record(&api, &caller, &membership, &invitation).await;
-            return Ok((StatusCode::CREATED, Json((&membership).into())));
-        }
-        (Some(Accepted::Joined(membership) | Accepted::Was(membership)), _) => membership,
-        (None, _) => return Err(not_good()),
+    let now = api.now();
+    let open = api.store.invitation(&presented, now).await.or_problem()?;
+    let (is_new, membership) = match open {
+        Some(invitation) => join(&api, &caller, &presented, (&invitation, now)).await?,
+        None => accept(&api, &caller, &presented, now).await?,
     };
-    Ok((StatusCode::OK, Json((&membership).into())))
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json((&membership).into())))
 }
 
-/// Somebody who is no member yet writes into the organisation's record as little as into anything else of it, so here the
-/// record follows the change. What cannot be recorded has happened nevertheless.
-async fn record(
+/// Accepts an open invitation, on the record of the organisation: whoever brings the secret of one may be put there.
+async fn join(
     api: &Api,
     caller: &PersonCaller,
-    membership: &Membership,
-    invitation: &Invitation,
-) {
+    presented: &Presented,
+    (invitation, now): (&Invitation, Timestamp),
+) -> Result<(bool, Membership), Problem> {
     let author = Author::new(
-        &membership.scope,
+        &invitation.scope,
         Actor::User(caller.user_id.to_string()),
-        Some(&caller.presented.key_id),
+        Some(caller.session_id.to_string()),
     );
-    let change = Change::new()
-        .after(&MembershipView::from(membership))
-        .with("role", membership.role)
-        .with("invitation", &invitation.key_id);
+    let join = async {
+        let (is_new, membership) = accept(api, caller, presented, now).await?;
+        // Of two such requests at once, one has made the membership that both have found.
+        if !is_new {
+            return Ok(Audited::Unchanged((false, membership)));
+        }
+        let change = Change::new()
+            .after(&MembershipView::from(&membership))
+            .with("role", membership.role)
+            .with("invitation", &invitation.key_id);
+        Ok(Audited::Changed((true, membership), change))
+    };
     let resource = Resource::new("member", &caller.user_id);
-    let joined = async { Ok(Audited::Changed((), change)) };
-    let recorded = api
-        .audited(author, (Action::MemberJoin, resource), joined)
-        .await;
-    if let Err(problem) = recorded {
-        tracing::error!(%problem, "somebody has joined without a record of it");
-    }
+    api.audited(author, (Action::MemberJoin, resource), join)
+        .await
 }
 
-/// What became of an invitation that is good.
-enum Accepted {
-    Joined(Membership),
-    Was(Membership),
-}
-
-/// Accepts it; `None` if the invitation is not good.
+/// The membership, and whether it is this call that has made it.
 async fn accept(
     api: &Api,
     caller: &PersonCaller,
     presented: &Presented,
-) -> Result<Option<Accepted>, Problem> {
+    now: Timestamp,
+) -> Result<(bool, Membership), Problem> {
     let handle = MemberHandle::new(api.entropy.bytes());
     let acceptance = api
         .store
         .person(&caller.person)
-        .accept_invitation(presented, &handle, api.now(), &api.write_id())
+        .accept_invitation(presented, &handle, now, &api.write_id())
         .await
         .or_problem()?;
     match acceptance {
-        Acceptance::Joined(membership) => Ok(Some(Accepted::Joined(membership))),
-        Acceptance::AlreadyMember(membership) => Ok(Some(Accepted::Was(membership))),
-        Acceptance::NotGood => Ok(None),
+        Acceptance::Joined(membership) => Ok((membership.handle == handle, membership)),
+        Acceptance::AlreadyMember(membership) => Ok((false, membership)),
+        Acceptance::NotGood => Err(not_good()),
         Acceptance::TooMany => Err(Problem::new(
             ProblemCode::TooManyRequests,
             "you are in as many organisations as a person may be in; leave one first",
         )),
     }
+}
+
+/// 404. The same whatever was wrong with an invitation.
+fn not_good() -> Problem {
+    Problem::not_found("invitation")
 }

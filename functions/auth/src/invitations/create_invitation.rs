@@ -1,8 +1,9 @@
 //! Makes an invitation.
 
 use super::InvitationView;
-use crate::members::require_owner_for;
-use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource, Token};
+use crate::members::{may_hand_on, require_owner_for};
+use auth::role::scopes;
+use auth::{Action, Api, Audited, Caller, Change, OrProblem, Principal, Resource, Token};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -37,8 +38,9 @@ pub(crate) struct InvitationCreated {
 /// Invite somebody into the organisation.
 ///
 /// Whoever signs in and shows the token within seven days is a member; it is good once, and only while who made it may still
-/// invite. Nothing is sent to anybody. Only an owner invites an owner. Each request makes one, so it takes no
-/// `Idempotency-Key`.
+/// invite. Nothing is sent to anybody. Only an owner invites an owner. An API token needs `admin`, and what it has invited to is
+/// good only while it is itself; a person's token invites nobody as an administrator or owner. Each request makes one, so it
+/// takes no `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/auth/invitations",
@@ -52,6 +54,7 @@ pub(crate) async fn create_invitation(
     ApiJson(request): ApiJson<CreateInvitationRequest>,
 ) -> Result<(StatusCode, Json<InvitationCreated>), Problem> {
     require_owner_for(&caller, &[request.role])?;
+    may_hand_on(&caller, scopes(request.role))?;
     let now = api.now();
     let token = Token::issue(api.environment, CredentialKind::Invitation, &api.entropy);
     let new = NewInvitation {
@@ -60,6 +63,8 @@ pub(crate) async fn create_invitation(
         role: request.role,
         created_by: caller.created_by(),
         creator: caller.handle(),
+        token: matches!(caller.principal, Principal::Token { .. })
+            .then(|| caller.presented.key_id.clone()),
         expires_at: now.plus_seconds(GOOD_SECONDS),
     };
     let view = InvitationView {

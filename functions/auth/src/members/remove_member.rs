@@ -1,10 +1,10 @@
 //! Takes somebody out of an organisation.
 
-use super::{MemberView, TRIES, contended, last_owner, require_owner_for};
+use super::{MemberView, TRIES, contended, last_owner, not_allowed, require_owner_for};
 use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource};
 use axum::extract::State;
 use http::StatusCode;
-use store::{Member, MemberOutcome};
+use store::MemberOutcome;
 use web::{ApiPath, Problem};
 use wire::UserId;
 
@@ -40,7 +40,7 @@ pub(crate) enum Leaving {
     OfThemselves,
 }
 
-/// Ends a membership, and then what hangs on it.
+/// Ends a membership, and with it what hangs on it: the sessions and tokens that bear its handle open nothing any more.
 pub(crate) async fn take_out(
     api: &Api,
     caller: &Caller,
@@ -59,9 +59,10 @@ pub(crate) async fn take_out(
         if leaving == Leaving::Removed {
             require_owner_for(caller, &[seen.role])?;
         }
-        match tenant.remove_member(&seen, &write_id).await.or_problem()? {
-            MemberOutcome::Changed(member) => {
-                tidy(api, caller, &member).await;
+        let by = caller.handle().filter(|_| leaving == Leaving::Removed);
+        let removed = tenant.remove_member(&seen, by.as_ref(), &write_id).await;
+        match removed.or_problem()? {
+            MemberOutcome::Changed(_) => {
                 let change = Change::new()
                     .before(&MemberView::from(&seen))
                     .with("role", seen.role);
@@ -69,17 +70,9 @@ pub(crate) async fn take_out(
             }
             MemberOutcome::Stale(member) => seen = member,
             MemberOutcome::LastOwner => return Err(last_owner()),
+            MemberOutcome::NotAllowed => return Err(not_allowed()),
             MemberOutcome::Missing => return Err(missing()),
         }
     }
     Err(contended())
-}
-
-/// Takes their sessions away. Without the membership these open nothing any more, so that it does no harm if this is as far
-/// as it gets.
-async fn tidy(api: &Api, caller: &Caller, member: &Member) {
-    let tenant = api.store.tenant(&caller.scope);
-    if let Err(error) = tenant.end_member_sessions(member, api.now()).await {
-        tracing::warn!(%error, "the sessions of a former member are still there");
-    }
 }

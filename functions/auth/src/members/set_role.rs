@@ -1,7 +1,10 @@
 //! Changes what somebody is in an organisation.
 
-use super::{MemberView, TRIES, contended, last_owner, require_owner_for};
-use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource};
+use super::{
+    MemberView, TRIES, contended, last_owner, may_hand_on, not_allowed, require_owner_for,
+};
+use auth::role::scopes;
+use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource, Scope};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -23,7 +26,8 @@ impl Check for SetRoleRequest {}
 /// Change the role of a member.
 ///
 /// It counts from their next request on, for their sessions and their tokens. Only an owner makes or demotes an owner, and the
-/// last one stays. Whoever is no member is invited.
+/// last one stays. A token gives nobody a scope that it has not got, and a person's token makes nobody an administrator or owner.
+/// Whoever is no member is invited.
 #[utoipa::path(
     put,
     path = "/auth/members/{user_id}",
@@ -45,6 +49,13 @@ pub(crate) async fn set_role(
         .map(Json)
 }
 
+/// What the second role may do and the first may not.
+fn gained(from: Role, to: Role) -> Vec<Scope> {
+    let had = scopes(from);
+    let new = |scope: &&Scope| !had.contains(scope) && !had.contains(&Scope::Admin);
+    scopes(to).iter().filter(new).copied().collect()
+}
+
 async fn change(
     api: &Api,
     caller: &Caller,
@@ -64,7 +75,11 @@ async fn change(
         if seen.role == role {
             return Ok(Audited::Unchanged(MemberView::from(&seen)));
         }
-        let changed = tenant.set_role(&seen, role, &write_id).await.or_problem()?;
+        may_hand_on(caller, &gained(seen.role, role))?;
+        let changed = tenant
+            .set_role(&seen, role, caller.handle().as_ref(), &write_id)
+            .await
+            .or_problem()?;
         match changed {
             MemberOutcome::Changed(member) => {
                 let view = MemberView::from(&member);
@@ -77,6 +92,7 @@ async fn change(
             }
             MemberOutcome::Stale(member) => seen = member,
             MemberOutcome::LastOwner => return Err(last_owner()),
+            MemberOutcome::NotAllowed => return Err(not_allowed()),
             MemberOutcome::Missing => return Err(missing()),
         }
     }

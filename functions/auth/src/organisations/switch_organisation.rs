@@ -67,7 +67,8 @@ pub(crate) async fn switch_organisation(
         Action::SessionSwitch,
         Resource::new("session", &new.session_id),
     );
-    let replace = Box::pin(api.audited(author(&membership, &token), there, replace));
+    let who = author(&membership, &new.session_id);
+    let replace = Box::pin(api.audited(who, there, replace));
     let here = (
         Action::SessionEnd,
         Resource::new("session", &person.session_id),

@@ -106,7 +106,7 @@ impl GitHub {
             .client
             .post_form(&self.token, form)
             .await
-            .map_err(|error| SignInError::of_call(error, &[]))?;
+            .map_err(|error| SignInError::of_call(error, &[403]))?;
         // GitHub says what it refuses with status 200.
         if let Some(error) = answer.error {
             let rejected = CallError::Rejected {
@@ -122,8 +122,18 @@ impl GitHub {
             .client
             .get_json(&self.user, &token)
             .await
-            .map_err(|error| SignInError::of_call(error, &[]))?;
+            // 403 is what GitHub answers to whoever asks it too often. The code is used up, but nothing is wrong with it.
+            .map_err(|error| SignInError::of_call(error, &[403]))?;
         self.known(&user)
+    }
+
+    /// Whether it looks like a token that GitHub gives an application for a person. What does not is not shown to it.
+    pub(super) fn is_token(text: &str) -> bool {
+        let rest = ["gho_", "ghu_"]
+            .iter()
+            .find_map(|kind| text.strip_prefix(kind));
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        rest.is_some_and(|rest| (1..=1024).contains(&rest.len()) && rest.bytes().all(allowed))
     }
 
     pub(super) async fn whose_token(&self, token: &SecretString) -> Result<Known, SignInError> {
@@ -190,6 +200,18 @@ mod tests {
             ),
         ] {
             assert_eq!(origin_of(url), origin);
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_person_is_told_from_other_text() {
+        assert!(GitHub::is_token("gho_16C7e42F292c6912E7710c838347Ae178B4a"));
+        assert!(GitHub::is_token("ghu_a.b-c_d"));
+        let long = format!("gho_{}", "x".repeat(1025));
+        for bad in [
+            "", "gho_", "ghp_abc", "ghs_abc", "Gho_abc", "xgho_abc", "gho_a b", "gho_a/b", &long,
+        ] {
+            assert!(!GitHub::is_token(bad), "{bad}");
         }
     }
 }

@@ -142,6 +142,13 @@ impl Google {
         self.known(claims.subject(), claims.text("name"))
     }
 
+    /// Whether it has a form that Google's tokens may have (RFC 6750, 2.1). They begin with nothing that could be relied on.
+    pub(super) fn is_token(text: &str) -> bool {
+        let bare = text.trim_end_matches('=');
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        (1..=2048).contains(&text.len()) && !bare.is_empty() && bare.bytes().all(allowed)
+    }
+
     pub(super) async fn whose_token(
         &self,
         token: &SecretString,

@@ -1,6 +1,6 @@
 //! Members of an organisation, and what they are in it.
 
-use super::world::{Answer, Session, World};
+use super::world::{Answer, Session, World, text};
 use serde_json::json;
 
 async fn set_role(world: &World, by: &Session, of: &Session, role: &str) -> Answer {
@@ -140,4 +140,60 @@ async fn an_unknown_role_is_answered_with_those_that_there_are() {
     let answer = set_role(&world, &owner, &owner, "GOD").await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json["errors"][0]["pointer"], "/role");
+}
+
+#[tokio::test]
+async fn a_token_gives_nobody_what_it_has_not_got_and_a_persons_makes_no_administrator() {
+    let world = World::new().await;
+    let owner = world.sign_in("github-1").await;
+    let member = world.join(&owner, "VIEWER", "github-2").await;
+    let token = async |scopes: &[&str]| {
+        let body = json!({ "name": "ci", "scopes": scopes });
+        let made = world.post("/auth/tokens").bearer(&owner.token).json(&body);
+        Session {
+            token: text(&made.send().await.expect(201)["api_token"]),
+            ..owner.clone()
+        }
+    };
+    let invite = |by: &Session, role: &str| {
+        let call = world.post("/auth/invitations").bearer(&by.token);
+        call.json(&json!({ "role": role })).send()
+    };
+    let members_only = token(&["members:write"]).await;
+    for role in ["OWNER", "ADMIN", "DEVELOPER", "AUDITOR"] {
+        let refused = set_role(&world, &members_only, &member, role).await;
+        assert_eq!(refused.status, 403, "{role}");
+        let refused = invite(&members_only, role).await;
+        assert_eq!(refused.code(), "missing_scope", "{role}");
+    }
+    let everything = token(&["admin"]).await;
+    for role in ["OWNER", "ADMIN"] {
+        for refused in [
+            set_role(&world, &everything, &member, role).await,
+            invite(&everything, role).await,
+        ] {
+            assert_eq!(refused.code(), "wrong_principal", "{role}");
+        }
+    }
+    set_role(&world, &everything, &member, "DEVELOPER")
+        .await
+        .expect(200);
+    // Whoever may change members takes away what they could not give.
+    set_role(&world, &members_only, &member, "VIEWER")
+        .await
+        .expect(200);
+
+    let invited = invite(&everything, "VIEWER").await.expect(201);
+    let key_id = &everything.token["hcp_test_u_".len()..][..12];
+    let path = format!("/auth/tokens/{key_id}");
+    let revoked = world.delete(&path).bearer(&owner.token).send().await;
+    assert_eq!(revoked.status, 204);
+    let guest = world.sign_in("github-3").await;
+    let accepted = world
+        .post("/auth/invitations/accept")
+        .bearer(&guest.token)
+        .json(&json!({ "token": invited["invitation_token"] }))
+        .send()
+        .await;
+    assert_eq!(accepted.status, 404);
 }

@@ -23,6 +23,12 @@ async fn actions(world: &World, of: &Session) -> Vec<String> {
     for record in &records {
         assert_eq!(record.outcome.as_str(), "DONE", "{record:?}");
         assert!(record.actor.starts_with("user:"), "{record:?}");
+        // The organisation comes to be before any session.
+        let session = record.credential_id.as_deref();
+        assert!(
+            session.is_none_or(|id| id.starts_with("session-")),
+            "{record:?}"
+        );
     }
     records.into_iter().map(|record| record.action).collect()
 }
@@ -103,6 +109,49 @@ async fn every_change_is_recorded_once_and_a_refusal_is_not() {
             "session.create"
         ]
     );
+}
+
+#[tokio::test]
+async fn whoever_was_removed_from_everything_gets_an_organisation_on_record() {
+    let world = World::new().await;
+    let ada = world.sign_in("github-1").await;
+    let grace = world.join(&ada, "OWNER", "github-2").await;
+    let path = format!("/auth/members/{}", ada.user_id);
+    let removed = world.delete(&path).bearer(&grace.token).send().await;
+    assert_eq!(removed.status, 204);
+    let again = world.sign_in("github-1").await;
+    assert_eq!(again.user_id, ada.user_id);
+    assert_ne!(again.organisation, ada.organisation);
+    assert_eq!(
+        actions(&world, &again).await,
+        ["organisation.create", "session.create"]
+    );
+}
+
+#[tokio::test]
+async fn nobody_joins_off_the_record() {
+    let mut world = World::new().await;
+    let host = world.sign_in("github-1").await;
+    let guest = world.sign_in("github-2").await;
+    let body = json!({ "role": "VIEWER" });
+    let invitation = world.post("/auth/invitations").bearer(&host.token);
+    let invitation = invitation.json(&body).send().await.expect(201);
+    let body = json!({ "token": invitation["invitation_token"] });
+    let accept = async |world: &World| {
+        let accept = world.post("/auth/invitations/accept").bearer(&guest.token);
+        accept.json(&body).send().await.status.as_u16()
+    };
+    world.without_writing_to("audit");
+    assert_eq!(accept(&world).await, 503);
+    world.without_writing_to("nothing");
+    // The second is the first one once more, at the same time.
+    let mut statuses: [u16; 2] = tokio::join!(accept(&world), accept(&world)).into();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 201]);
+    assert_eq!(accept(&world).await, 200);
+    let joined = actions(&world, &host).await;
+    let joined = joined.iter().filter(|action| *action == "member.join");
+    assert_eq!(joined.count(), 1);
 }
 
 #[tokio::test]

@@ -133,8 +133,9 @@ async fn a_tools_token_that_is_not_for_us_is_refused_with_one_answer() {
     let mut first = None;
     for (provider, token) in [
         ("github", "unknown"),
-        ("github", "github-of-another-app"),
-        ("github", "github-of-nobody"),
+        ("github", "gho_unknown"),
+        ("github", "gho_github-of-another-app"),
+        ("github", "gho_github-of-nobody"),
         ("google", "unknown"),
         ("google", "google-of-another-app"),
         ("google", "google-expired"),
@@ -147,6 +148,49 @@ async fn a_tools_token_that_is_not_for_us_is_refused_with_one_answer() {
         assert_eq!(first.get_or_insert_with(|| told.clone()), &told, "{token}");
     }
     assert_eq!(world.items().await, before);
+}
+
+async fn try_token(world: &World, address: &str, token: &str) -> Answer {
+    let body = json!({ "provider": "github", "access_token": token });
+    let call = world.post("/auth/session").from(address).json(&body);
+    call.send().await
+}
+
+#[tokio::test]
+async fn what_cannot_be_good_is_not_shown_to_a_provider() {
+    let world = World::new().await;
+    for token in ["unknown", "ghp_abc", "gho_", "gho_a/b"] {
+        assert_eq!(try_token(&world, "192.0.2.1", token).await.status, 401);
+    }
+    assert_eq!(world.stub.calls(), 0);
+    for _ in 0..50 {
+        let answer = try_token(&world, "192.0.2.1", "gho_unknown").await;
+        assert_eq!(answer.status, 401);
+    }
+    assert_eq!(world.stub.calls(), 1);
+}
+
+#[tokio::test]
+async fn strangers_do_not_make_us_ask_a_provider_without_end() {
+    let world = World::new().await;
+    for number in 0..20 {
+        let token = format!("gho_unknown{number}");
+        let answer = try_token(&world, "192.0.2.1", &token).await;
+        assert_eq!(answer.status, 401, "{number}");
+    }
+    let before = world.stub.calls();
+    let late = try_token(&world, "192.0.2.1", "gho_github-1").await;
+    assert_eq!(
+        (late.status.as_u16(), late.code()),
+        (429, "too_many_requests")
+    );
+    assert_eq!(late.headers["retry-after"], "10");
+    assert_eq!(world.stub.calls(), before);
+    let other = try_token(&world, "192.0.2.2", "gho_github-1").await;
+    assert_eq!(other.status, 201);
+    world.api.clock.advance_seconds(10);
+    let again = try_token(&world, "192.0.2.1", "gho_github-1").await;
+    assert_eq!(again.status, 201);
 }
 
 #[tokio::test]

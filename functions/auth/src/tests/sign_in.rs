@@ -120,7 +120,7 @@ async fn who_signs_in_again_is_the_same_person_and_another_provider_is_another()
 #[tokio::test]
 async fn a_tool_signs_in_with_a_token_and_learns_who_it_is() {
     let world = World::new().await;
-    for (provider, token) in [("github", "github-3"), ("GOOGLE", "google-3")] {
+    for (provider, token) in [("github", "gho_github-3"), ("GOOGLE", "google-3")] {
         let body = json!({ "provider": provider, "access_token": token });
         let created = world
             .post("/auth/session")
@@ -194,6 +194,8 @@ async fn a_session_of_the_browser_from_before_is_not_kept() {
     assert_eq!(back.status, 303);
     assert_ne!(back.cookie_value(SESSION), planted.token);
     assert_eq!(world.validate(&planted.token).await.status, 401);
+    let recorded = world.everything().await;
+    assert!(recorded.contains("session.end"), "{recorded}");
 }
 
 #[tokio::test]
@@ -213,7 +215,7 @@ async fn a_provider_that_is_down_leaves_nobody_behind() {
         .send()
         .await;
     let mut answers = vec![back];
-    for (provider, token) in [("github", "github-7"), ("google", "google-7")] {
+    for (provider, token) in [("github", "gho_github-7"), ("google", "google-7")] {
         let body = json!({ "provider": provider, "access_token": token });
         answers.push(world.post("/auth/session").json(&body).send().await);
     }
@@ -247,4 +249,24 @@ async fn a_wrong_configuration_of_ours_is_not_the_callers_fault() {
         (back.status.as_u16(), back.code()),
         (503, "provider_unavailable")
     );
+}
+
+#[tokio::test]
+async fn a_provider_that_is_asked_too_often_has_refused_nobody() {
+    let world = World::new().await;
+    let begun = world.get("/auth/login/github").send().await;
+    let path = format!(
+        "/auth/callback/github?code=github-too-often&state={}",
+        begun.parameter("state")
+    );
+    let back = world
+        .get(&path)
+        .cookie(LOGIN, &begun.cookie_value(LOGIN))
+        .send()
+        .await;
+    assert_eq!(
+        (back.status.as_u16(), back.code()),
+        (503, "provider_unavailable")
+    );
+    assert_eq!(back.headers["retry-after"], "10");
 }

@@ -150,14 +150,27 @@ async fn github_exchange(body: String) -> Response {
     }
 }
 
+/// What a tool shows for it: GitHub's tokens have a form of their own.
+pub(super) fn access_token(token: &str) -> String {
+    if token.starts_with("github-") {
+        return format!("gho_{token}");
+    }
+    token.to_owned()
+}
+
 fn github_json(token: &str) -> Option<Value> {
+    let token = token.strip_prefix("gho_").unwrap_or(token);
     let number: u64 = token.strip_prefix("github-")?.parse().ok()?;
     Some(json!({ "id": number, "login": format!("u{number}"), "name": format!("User {number}") }))
 }
 
 async fn github_user(headers: HeaderMap) -> Response {
     assert!(headers.contains_key("user-agent"));
-    match github_json(bearer(&headers)) {
+    let token = bearer(&headers);
+    if token == "github-too-often" {
+        return refused(403, "rate_limited");
+    }
+    match github_json(token) {
         Some(user) => Json(user).into_response(),
         None => refused(401, "bad_credentials"),
     }
@@ -174,11 +187,11 @@ async fn github_check(
         format!("Basic {expected}")
     );
     match body["access_token"].as_str() {
-        "github-of-another-app" => {
+        "gho_github-of-another-app" => {
             Json(json!({ "app": { "client_id": "another" }, "user": github_json("github-1") }))
                 .into_response()
         }
-        "github-of-nobody" => {
+        "gho_github-of-nobody" => {
             Json(json!({ "app": { "client_id": client }, "user": null })).into_response()
         }
         token => match github_json(token) {

@@ -1,17 +1,17 @@
 //! A function with its providers, and callers of it.
 
-use super::stub::Stub;
+use super::stub::{Stub, access_token};
 use crate::SignIn;
 use auth::Api;
 use axum::Router;
 use axum::body::Body;
-use embedded_dynamodb::Engine;
+use embedded_dynamodb::{Engine, Fault};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store::{Store, TABLES, Tables};
 use tower::ServiceExt;
-use web::Clock;
+use web::{ClientAddress, Clock};
 use wire::Timestamp;
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -84,6 +84,13 @@ impl Call<'_> {
         self
     }
 
+    /// From that address.
+    pub(super) fn from(mut self, address: &str) -> Self {
+        let address = ClientAddress::new(address.parse().unwrap());
+        self.request = self.request.extension(address);
+        self
+    }
+
     pub(super) fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
@@ -131,6 +138,23 @@ impl World {
         }
     }
 
+    /// The same function, on a store that refuses every new item of a table.
+    pub(super) fn without_writing_to(&mut self, table: &'static str) {
+        let client = self
+            .engine
+            .client_with(move |call| match (call.operation, call.table) {
+                ("PutItem", Some(name)) if name == table => Fault::Throttle,
+                _ => Fault::None,
+            });
+        let store = Store::new(client, Tables::default(), telemetry::Meter::default());
+        let api = Api {
+            store,
+            ..self.api.clone()
+        };
+        let sign_in = SignIn::read(&self.stub.network, &Stub::variable).unwrap();
+        self.app = web::app(crate::routes(api, sign_in).into_parts().0);
+    }
+
     pub(super) fn call(&self, method: Method, path: &str) -> Call<'_> {
         Call {
             world: self,
@@ -161,7 +185,7 @@ impl World {
     /// Signs in with a tool.
     pub(super) async fn sign_in(&self, token: &str) -> Session {
         let provider = token.split('-').next().unwrap();
-        let body = json!({ "provider": provider, "access_token": token });
+        let body = json!({ "provider": provider, "access_token": access_token(token) });
         let created = self
             .post("/auth/session")
             .json(&body)

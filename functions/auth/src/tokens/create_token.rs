@@ -17,6 +17,9 @@ use wire::{Check, Fault, ShortText, check_range};
 /// How many characters the name of a token has at most.
 const MAX_NAME: usize = 64;
 
+/// How many tokens of a person may be listed, good ones and such as have ended.
+const MOST_LISTED: u32 = 500;
+
 /// A token to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +124,7 @@ pub(super) fn fresh(api: &Api, person: &PersonCaller) -> Token {
 }
 
 /// Whether there may be one more. Of several at once, each may find that there may.
-async fn make_room(api: &Api, person: &PersonCaller) -> Result<(), Problem> {
+pub(super) async fn make_room(api: &Api, person: &PersonCaller) -> Result<(), Problem> {
     let tenant = api.store.tenant(&person.scope);
     let counts = tenant
         .token_counts(Some(&person.user_id), api.now())
@@ -144,6 +147,13 @@ async fn make_room(api: &Api, person: &PersonCaller) -> Result<(), Problem> {
             let problem = Problem::new(ProblemCode::TooManyRequests, detail);
             return Err(problem.retry_after(FULL_RETRY_SECONDS));
         }
+    }
+    // What has ended is listed for a while. If that list is longer than what is looked at, nobody knows how many are good; and
+    // a single person cannot make it so long.
+    if counts.listed_of_person >= MOST_LISTED || counts.may_be_more {
+        let detail = "there are too many API tokens that have ended and are still listed; revoke some of them first";
+        let problem = Problem::new(ProblemCode::TooManyRequests, detail);
+        return Err(problem.retry_after(FULL_RETRY_SECONDS));
     }
     Ok(())
 }

@@ -44,6 +44,7 @@ pub(crate) async fn revoke_token(
             .or_problem()?;
         match revoked {
             Revocation::Revoked => Ok(Audited::Changed((), Change::new())),
+            Revocation::AlreadyRevoked => Ok(Audited::Unchanged(())),
             Revocation::Unknown => Err(Problem::not_found("token")),
         }
     });

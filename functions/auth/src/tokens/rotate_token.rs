@@ -1,6 +1,6 @@
 //! Replaces an API token by a new one, which does the same.
 
-use super::create_token::fresh;
+use super::create_token::{fresh, make_room};
 use super::{KEY_IDS_TRIED, LEAST_SECONDS, MOST_SECONDS, TokenCreated, TokenView};
 use auth::{Action, Api, Audited, Caller, Change, OrProblem, PersonCaller, Resource, Token};
 use axum::Json;
@@ -71,6 +71,10 @@ pub(crate) async fn rotate_token(
             None => caller.is_owner(),
         })
         .ok_or_else(|| Problem::not_found("token"))?;
+    // While both are good, it is one token more. One that may be in the wrong hands is replaced at once, however many there are.
+    if request.overlap_seconds > 0 {
+        make_room(&api, &person).await?;
+    }
     for _ in 0..KEY_IDS_TRIED {
         let token = fresh(&api, &person);
         if let Some(made) = rotate(&api, &caller, &seen, &token, request.overlap_seconds).await? {

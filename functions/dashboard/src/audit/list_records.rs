@@ -81,7 +81,7 @@ struct AuditHead {
 
 /// List what was done, newest first.
 ///
-/// What agents do to jobs appears within about two minutes, everything else at once.
+/// What happens to jobs without anybody's hand appears after three to four minutes, everything else at once or soon after.
 #[utoipa::path(
     get,
     path = "/api/dashboard/audit",

@@ -49,7 +49,7 @@ async fn a_pass_records_jobs_and_what_people_began() {
     world.change(&job, &JobEvent::Cancel).await;
     world.intend("pool:one").await;
     assert_eq!(maintenance.roll_up_pass().await.recorded, 0);
-    world.advance(91);
+    world.advance(181);
     let report = maintenance.roll_up_pass().await;
     assert_eq!((report.recorded, report.errors), (3, 0));
     assert_eq!(maintenance.roll_up_pass().await.recorded, 0);
@@ -77,7 +77,7 @@ async fn two_passes_at_once_record_everything_once() {
     for number in 0..30 {
         world.intend(&format!("pool:{number}")).await;
     }
-    world.advance(91);
+    world.advance(181);
     let other = Maintenance::new(
         world.store_of_another_process(),
         world.maintenance().now.clone(),

@@ -1,6 +1,7 @@
 //! The record of who did what to jobs.
 
 use super::world::{Answer, JOBS, World, job};
+use auth::walk::Person;
 use axum::body::Body;
 use embedded_dynamodb::Fault;
 use http::{Method, Request};
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use store::AuditFilter;
 use web::ClientAddress;
-use wire::Timestamp;
 use wire::audit::{Outcome, Record};
+use wire::{Role, Timestamp};
 
 const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 const ADDRESS: &str = "2001:db8:1111:2222:3333:4444:5555:6666";
@@ -105,7 +106,7 @@ async fn the_record_of_a_retry_tells_of_the_end_that_it_takes_away() {
     world.claim(&agent, json!({})).await;
     world.complete(&agent, &id, 1, 3).await;
     world.post(&format!("{JOBS}/{id}/retry"), json!({})).await;
-    world.maintain(world.api.now().plus_seconds(120)).await;
+    world.maintain(world.api.now().plus_seconds(240)).await;
     // The end was never harvested.
     assert_eq!(world.actions().await, ["job.retry", "job.enqueued"]);
     let retry = world.records().await.remove(0);
@@ -136,6 +137,31 @@ async fn what_changes_nothing_is_not_recorded() {
     assert_eq!(world.cancel(missing).await.status, 404);
     world.maintain(world.api.now().plus_seconds(80)).await;
     assert_eq!(world.actions().await, ["job.cancel"]);
+}
+
+#[tokio::test]
+async fn what_a_person_does_names_their_session() {
+    let world = World::new().await;
+    let person = Person::join(&world.api, &world.scope, Role::Developer);
+    let person = person.await.unwrap();
+    let session = person.session(&world.api, world.api.now()).await.unwrap();
+    let bearer = session.bearer();
+    let put = Some(job(json!({})));
+    let id = world.call(Method::POST, JOBS, &bearer, put).await.job_id();
+    let path = format!("{JOBS}/{id}");
+    let cancelled = world.call(Method::DELETE, &path, &bearer, None).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.json);
+    world.maintain(world.api.now().plus_seconds(240)).await;
+    let records = world.records().await;
+    let actions: Vec<_> = records.iter().map(|record| &*record.action).collect();
+    assert_eq!(actions, ["job.cancel", "job.enqueued", "job.ended"]);
+    let actor = format!("user:{}", person.membership.user_id);
+    for record in &records[..2] {
+        assert_eq!(record.actor, actor);
+        let credential = record.credential_id.as_deref().unwrap();
+        assert!(credential.starts_with("session-"), "{credential}");
+    }
+    assert_eq!(records[0].credential_id, records[1].credential_id);
 }
 
 #[tokio::test]
@@ -177,7 +203,7 @@ async fn the_way_of_a_job_costs_what_it_did_and_is_recorded_later() {
     spent();
     assert_eq!(units, [3.0, 4.0, 3.0, 4.0]);
     assert_eq!(world.records().await, []);
-    world.maintain(world.api.now().plus_seconds(120)).await;
+    world.maintain(world.api.now().plus_seconds(240)).await;
     let records = world.records().await;
     let actions: Vec<_> = records.iter().map(|record| &*record.action).collect();
     assert_eq!(actions, ["job.enqueued", "job.ended"]);
@@ -191,7 +217,7 @@ async fn jobs_of_a_batch_are_recorded_each() {
     let world = World::new().await;
     let batch = json!({"jobs": vec![job(json!({})); 30]});
     world.post("/api/queue/jobs/batch", batch).await;
-    world.maintain(world.api.now().plus_seconds(120)).await;
+    world.maintain(world.api.now().plus_seconds(240)).await;
     assert_eq!(world.actions().await, vec!["job.enqueued"; 30]);
 }
 

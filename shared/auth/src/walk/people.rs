@@ -100,6 +100,7 @@ impl Person {
             role,
             created_by: "walk".to_owned(),
             creator: None,
+            token: None,
             expires_at: now.plus_seconds(HOUR),
         };
         tenant
@@ -136,11 +137,12 @@ impl Person {
         let tenant = api.store.tenant(scope);
         let seen = tenant.member(&self.membership.user_id).await?;
         let seen = seen.ok_or_else(|| unlikely("a member is gone"))?;
-        match tenant.set_role(&seen, role, &api.write_id()).await? {
+        match tenant.set_role(&seen, role, None, &api.write_id()).await? {
             MemberOutcome::Changed(_) => Ok(()),
-            MemberOutcome::Stale(_) | MemberOutcome::LastOwner | MemberOutcome::Missing => {
-                Err(unlikely("a role was not given"))
-            }
+            MemberOutcome::Stale(_)
+            | MemberOutcome::LastOwner
+            | MemberOutcome::NotAllowed
+            | MemberOutcome::Missing => Err(unlikely("a role was not given")),
         }
     }
 
@@ -152,11 +154,12 @@ impl Person {
         let tenant = api.store.tenant(scope);
         let seen = tenant.member(&self.membership.user_id).await?;
         let seen = seen.ok_or_else(|| unlikely("a member is gone"))?;
-        match tenant.remove_member(&seen, &api.write_id()).await? {
+        match tenant.remove_member(&seen, None, &api.write_id()).await? {
             MemberOutcome::Changed(_) => Ok(()),
-            MemberOutcome::Stale(_) | MemberOutcome::LastOwner | MemberOutcome::Missing => {
-                Err(unlikely("a member was not removed"))
-            }
+            MemberOutcome::Stale(_)
+            | MemberOutcome::LastOwner
+            | MemberOutcome::NotAllowed
+            | MemberOutcome::Missing => Err(unlikely("a member was not removed")),
         }
     }
 

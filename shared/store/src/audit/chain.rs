@@ -35,9 +35,9 @@ impl Patience {
         tries: 8,
         longest_pause_ms: 250,
     };
-    /// Nobody else would do it: a few seconds.
+    /// Nobody else would do it, and nobody waits: up to half a minute, if others append all the time.
     pub(super) const LONG: Self = Self {
-        tries: 16,
+        tries: 40,
         longest_pause_ms: 1_000,
     };
 }

@@ -18,9 +18,10 @@ use std::collections::HashMap;
 use wire::audit::{Action, Detail, Draft, Outcome, digest_of};
 use wire::{Cause, JobId, Sha256Hex};
 
-/// How old an event has to be, in seconds. Its time is that at which its request began, which may take 25 s, and the index
-/// follows its table late.
-const SETTLED_SECONDS: i64 = 90;
+/// How old an event has to be, in seconds: whatever is written behind the position that was read is never recorded. An event
+/// bears the time at which its request began, which may take 25 s, or at which the pass of a sweep began, which may take 65 s;
+/// the clocks of two functions may be a minute apart; and the index follows its table late.
+const SETTLED_SECONDS: i64 = 180;
 
 /// How many entries of an index are read at a time, which is also what `BatchGetItem` takes.
 const CHUNK: usize = 100;
@@ -67,7 +68,7 @@ enum Chained {
 }
 
 impl TenantStore<'_> {
-    /// Records what has happened to jobs since the last harvest, up to a minute and a half ago. How many records that were.
+    /// Records what has happened to jobs since the last harvest, up to three minutes ago. How many records that were.
     ///
     /// # Errors
     /// [`StoreError`] as every operation; what was recorded before stays, and the next harvest goes on there.
@@ -163,7 +164,8 @@ impl TenantStore<'_> {
             .collect())
     }
 
-    /// What is recorded of each entry; nothing, if the job is gone or has gone on.
+    /// What is recorded of each entry; nothing, if the job is gone or has gone on. Of a job that is there and cannot be read,
+    /// what its entry says is recorded: otherwise the position would not pass it, and every harvest would read it anew.
     async fn drafts(&self, chunk: &Chunk) -> Result<Vec<Option<Draft>>, StoreError> {
         const OPERATION: &str = "harvest_audit";
         let ids: Vec<_> = chunk.entries.iter().map(|sort| id_of(sort)).collect();
@@ -181,19 +183,20 @@ impl TenantStore<'_> {
             .await?;
         let mut jobs = HashMap::with_capacity(items.len());
         for item in items {
-            match read_recorded(OPERATION, item) {
-                Ok((job, origin)) => drop(jobs.insert(job.job_id.clone(), (job, origin))),
-                // One that cannot be read must not keep all that come after it from being recorded.
-                Err(error) => tracing::error!(%error, "a job cannot be recorded"),
-            }
+            let partition = item.get(PK).and_then(|pk| pk.as_s().ok()).cloned();
+            let recorded = read_recorded(OPERATION, item).inspect_err(
+                |error| tracing::error!(%error, "a job cannot be read to be recorded in full"),
+            );
+            jobs.extend(partition.map(|partition| (partition, recorded.ok())));
         }
         let entries = chunk.entries.iter().zip(ids);
         Ok(entries
             .map(|(sort, id)| {
-                let (job, origin) = jobs.get(&id?)?;
-                match chunk.source {
-                    Source::Enqueued => Some(enqueued(job, origin.as_ref())),
-                    Source::Ended(_) => ended(job, chunk.source, sort),
+                let id = id?;
+                match (jobs.get(&self.scope.job(&id))?, chunk.source) {
+                    (Some((job, origin)), Source::Enqueued) => Some(enqueued(job, origin.as_ref())),
+                    (Some((job, _)), Source::Ended(_)) => ended(job, chunk.source, sort),
+                    (None, source) => unreadable(source, sort, &id),
                 }
             })
             .collect())
@@ -264,7 +267,9 @@ fn enqueued(job: &Job, origin: Option<&JobOrigin>) -> Draft {
     Draft {
         at: job.created_at,
         actor: job.created_by.clone(),
-        credential_id: credential(&job.created_by),
+        credential_id: origin
+            .and_then(|origin| origin.credential_id.clone())
+            .or_else(|| credential(&job.created_by)),
         action: Action::JobEnqueued.as_str().to_owned(),
         resource: format!("job:{}", job.job_id),
         outcome: Outcome::Done,
@@ -310,6 +315,35 @@ fn ended(job: &Job, source: Source, sort: &str) -> Option<Draft> {
         request_id: None,
         address: None,
         detail: end_of(job),
+    })
+}
+
+/// What is recorded of a job that cannot be read: what the sort key of its entry says, and no hash.
+fn unreadable(source: Source, sort: &str, id: &JobId) -> Option<Draft> {
+    let (action, status) = match source {
+        Source::Enqueued => (Action::JobEnqueued, None),
+        Source::Ended(status) => (Action::JobEnded, Some(status)),
+    };
+    let at = sort.split('#').next()?.parse().ok()?;
+    let facts = [
+        Some(("unreadable", "true".to_owned())),
+        status.map(|status| ("status", status.to_string())),
+    ];
+    let facts = facts.into_iter().flatten();
+    Some(Draft {
+        at: Timestamp::from_millis(at),
+        actor: MAINTENANCE.to_owned(),
+        credential_id: None,
+        action: action.as_str().to_owned(),
+        resource: format!("job:{id}"),
+        outcome: Outcome::Done,
+        before_sha256: None,
+        after_sha256: None,
+        request_id: None,
+        address: None,
+        detail: facts
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
     })
 }
 

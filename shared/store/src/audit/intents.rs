@@ -30,6 +30,13 @@ impl IntentKey {
     }
 }
 
+/// A loss of an agent that is about to be declared.
+#[derive(Debug)]
+pub(crate) struct IntendedLoss {
+    intent: IntentKey,
+    draft: Draft,
+}
+
 #[derive(Deserialize)]
 struct IntentItem {
     draft: String,
@@ -69,16 +76,23 @@ impl TenantStore<'_> {
         Ok(intent)
     }
 
-    /// Leaves it to maintenance to record that an agent was declared lost. Whoever finds that out has its jobs to give back,
-    /// which nothing is to keep from happening: if this fails, the log alone tells of it.
-    pub(crate) async fn note_lost_agent(&self, agent: &Agent, now: Timestamp, write_id: &WriteId) {
+    /// Says that an agent is about to be declared lost.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation. The agent must not be declared lost then.
+    pub(crate) async fn intend_loss(
+        &self,
+        agent: &Agent,
+        now: Timestamp,
+        write_id: &WriteId,
+    ) -> Result<IntendedLoss, StoreError> {
         let draft = Draft {
             at: now,
             actor: MAINTENANCE.to_owned(),
             credential_id: None,
             action: Action::AgentLost.as_str().to_owned(),
             resource: format!("agent:{}", agent.agent_id),
-            outcome: Outcome::Done,
+            outcome: Outcome::Unknown,
             before_sha256: None,
             after_sha256: None,
             request_id: None,
@@ -88,8 +102,22 @@ impl TenantStore<'_> {
                 ("pool".to_owned(), agent.pool_name.to_string()),
             ]),
         };
-        if let Err(error) = self.put_intent(&draft, write_id).await {
-            tracing::error!(%error, agent_id = %agent.agent_id, "the loss of an agent is not recorded");
+        let intent = self.put_intent(&draft, write_id).await?;
+        Ok(IntendedLoss { intent, draft })
+    }
+
+    /// Says whether the agent was declared lost, for maintenance to record or to forget. Whoever finds a loss has jobs to give
+    /// back: if this fails, the loss is recorded as of unknown outcome.
+    pub(crate) async fn end_loss(&self, loss: IntendedLoss, declared: bool) {
+        let mut draft = loss.draft;
+        draft.outcome = Outcome::Done;
+        let ended = if declared {
+            self.resolve_intent(&loss.intent, &draft).await
+        } else {
+            self.drop_intent(&loss.intent).await
+        };
+        if let Err(error) = ended {
+            tracing::error!(%error, resource = draft.resource, "a loss will be recorded as of unknown outcome");
         }
     }
 

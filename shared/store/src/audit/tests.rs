@@ -42,11 +42,20 @@ fn draft(action: Action, resource: &str) -> Draft {
 
 async fn append(store: &Store, scope: &TenantScope, resource: &str) {
     let draft = draft(Action::PoolUpdate, resource);
-    let tenant = store.tenant(scope);
-    tenant
-        .append_records(&[draft], NOW, &write_id())
-        .await
-        .unwrap();
+    let (tenant, write_id) = (store.tenant(scope), write_id());
+    // On a machine that does much else at once others may come first for as long as one call has patience. It is the same
+    // write when it is tried again.
+    for _ in 0..10 {
+        match tenant
+            .append_records(std::slice::from_ref(&draft), NOW, &write_id)
+            .await
+        {
+            Ok(()) => return,
+            Err(StoreError::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("others came first ten times over");
 }
 
 /// Another process on the same tables.
@@ -92,6 +101,16 @@ fn job_id() -> JobId {
 }
 
 async fn enqueue(store: &Store, scope: &TenantScope, now: Timestamp) -> JobId {
+    enqueue_as(store, scope, ("token:bbbbbbbbbbbb", None), now).await
+}
+
+/// A job of that author, with the session that they had if they had one.
+async fn enqueue_as(
+    store: &Store,
+    scope: &TenantScope,
+    (author, session): (&str, Option<&str>),
+    now: Timestamp,
+) -> JobId {
     let spec = JobSpec {
         job_type: "build".parse().unwrap(),
         pool_name: "default".parse().unwrap(),
@@ -105,8 +124,7 @@ async fn enqueue(store: &Store, scope: &TenantScope, now: Timestamp) -> JobId {
         timeout_seconds: 60,
         max_attempts: 1,
     };
-    let author = "token:bbbbbbbbbbbb".to_owned();
-    let job = Job::enqueue(job_id(), spec, Priority::Normal, author, now);
+    let job = Job::enqueue(job_id(), spec, Priority::Normal, author.to_owned(), now);
     let id = job.job_id.clone();
     let new = NewJob {
         job,
@@ -115,6 +133,7 @@ async fn enqueue(store: &Store, scope: &TenantScope, now: Timestamp) -> JobId {
         origin: Some(crate::JobOrigin {
             request_id: Some("request-2".to_owned()),
             address: Some("2001:db8::1".to_owned()),
+            credential_id: session.map(str::to_owned),
         }),
     };
     let tenant = store.tenant(scope);

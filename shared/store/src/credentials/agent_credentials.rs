@@ -58,10 +58,17 @@ pub(super) struct ParentItem {
     #[serde(default)]
     revoked_at: Option<i64>,
     #[serde(default)]
+    revoked_by: Option<String>,
+    #[serde(default)]
     pub(super) last_used_at: Option<i64>,
 }
 
 impl ParentItem {
+    /// Whether it was revoked by them at that moment.
+    pub(super) fn is_revoked_by(&self, revoked_by: &str, at: Timestamp) -> bool {
+        self.revoked_at == Some(at.as_millis()) && self.revoked_by.as_deref() == Some(revoked_by)
+    }
+
     /// When the sessions derived from it end in any case; `None` if it is nothing that sessions are derived from, or not
     /// good any more. An enrolment token's own end is that of the time to register in.
     pub(super) fn sessions_end(&self, now: Timestamp) -> Option<Timestamp> {

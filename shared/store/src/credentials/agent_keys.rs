@@ -2,6 +2,7 @@
 
 use super::KeyId;
 use super::agent_credentials::{AgentCredential, AgentCredentialEntry, read_entry};
+use super::authenticate::REMEMBERED_MILLIS;
 use super::item::KeyItem;
 use super::rotate::{MAX_OVERLAP_SECONDS, NewSecret};
 use crate::call::{from_item, string};
@@ -13,6 +14,11 @@ const OPERATION: &str = "rotate_agent_key";
 
 /// How often it is tried when others get in the way.
 const MAX_TRIES: usize = 8;
+
+/// For how many seconds an agent key that is replaced stays good at least, if it does not end at once: a process that
+/// remembers it remembers its former end as well, and would take it for longer than was asked for.
+pub const LEAST_OVERLAP_SECONDS: u32 = 300;
+const _: () = assert!(LEAST_OVERLAP_SECONDS as i64 * 1000 >= REMEMBERED_MILLIS);
 
 /// What became of the rotation of an agent key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +37,8 @@ pub enum AgentKeyRotation {
 
 impl TenantStore<'_> {
     /// Replaces an agent key by a new one with the same name and pool. The old one, and with it the agents that registered
-    /// with it, ends after `overlap_seconds`, 24 h at most, or when it would have ended anyway. For an end at once revoke the
-    /// old one afterwards: that also gives its agents' jobs back.
+    /// with it, ends after `overlap_seconds`, [`LEAST_OVERLAP_SECONDS`] to 24 h, or when it would have ended anyway. For an end
+    /// at once, 0, revoke the old one afterwards: that also gives its agents' jobs back.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.

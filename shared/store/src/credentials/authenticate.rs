@@ -21,7 +21,7 @@ const AUTHENTICATE: &str = "authenticate";
 const LAST_USED_LAG_MILLIS: i64 = 5 * 60 * 1000;
 
 /// For how long a warm process remembers an agent's credential that it has verified.
-const REMEMBERED_MILLIS: i64 = 5 * 60 * 1000;
+pub(super) const REMEMBERED_MILLIS: i64 = 5 * 60 * 1000;
 
 /// How long a request may be held up to note that a credential was used.
 const LAST_USED_PATIENCE: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use crate::call::{from_item, key, number, string, to_item};
 use crate::keys;
 use crate::schema::{TTL, TableKind};
 use crate::transaction::Transacted;
-use crate::{StoreError, TenantStore, WriteId};
+use crate::{Store, StoreError, TenantStore, WriteId};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem, Update};
 use domain::agent::Agent;
@@ -69,6 +69,21 @@ impl UsedOnce {
 
 fn unbuilt(error: BuildError) -> StoreError {
     StoreError::unreadable(OPERATION, error)
+}
+
+impl Store {
+    /// Whether somebody has registered with it. That nobody had may be untrue a moment later: a registration is on the
+    /// condition that nobody has. Costs one strongly consistent read of a small item.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation.
+    pub async fn was_used(&self, used: &UsedOnce) -> Result<bool, StoreError> {
+        let item_key = key(keys::used_once(&used.sha256), USED_SORT);
+        let item = self
+            .get_consistent("authenticate", TableKind::Credentials, item_key)
+            .await?;
+        Ok(item.is_some())
+    }
 }
 
 impl TenantStore<'_> {

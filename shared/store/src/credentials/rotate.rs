@@ -141,10 +141,17 @@ impl TenantStore<'_> {
         let end = old
             .expires_at
             .map_or(end, |ends| end.min(Timestamp::from_millis(ends)));
+        // What is replaced at once is as what is revoked, and so it leaves the list: however often somebody does it, the list
+        // gets no longer.
+        let change = if old.kind == CredentialKind::ApiToken && end <= now {
+            "SET expires_at = :end, rotated_to = :new, #ttl = :ttl REMOVE lpk, lsk"
+        } else {
+            "SET expires_at = :end, rotated_to = :new, #ttl = :ttl"
+        };
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key(partition(old_id), KEY_SORT)))
-            .update_expression("SET expires_at = :end, rotated_to = :new, #ttl = :ttl")
+            .update_expression(change)
             .condition_expression(
                 "tenant = :tenant AND attribute_not_exists(revoked_at) \
                  AND attribute_not_exists(rotated_to) \

@@ -2,10 +2,10 @@
 
 use super::item::KeyItem;
 use super::{KEY_SORT, KeyId, partition};
-use crate::call::{Item, from_item, key, string};
+use crate::call::{Item, from_item, key, number, string};
 use crate::schema::TableKind;
 use crate::{StoreError, TenantStore, keys};
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{ConditionCheck, ReturnConsumedCapacity, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use wire::{Timestamp, UserId};
 
@@ -64,6 +64,17 @@ pub struct TokenCounts {
     pub of_person: u32,
     /// All of the tenant's.
     pub of_tenant: u32,
+    /// Those of the person that stand in the list: also those that have ended within 30 days.
+    pub listed_of_person: u32,
+    /// Whether the tenant's list is longer than what was looked at, so that there may be more of each.
+    pub may_be_more: bool,
+}
+
+impl ApiToken {
+    /// Whether it is good at that moment, as far as the token itself goes.
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 /// What the index tells of a token.
@@ -205,8 +216,30 @@ impl TenantStore<'_> {
         Ok((entries.collect::<Result<_, _>>()?, more))
     }
 
-    /// How many API tokens are good: of the tenant, and of one person. Looks at 2,500 tokens at most, and those that were
-    /// made within the last second may be missing, so that a limit by these counts is one to within a few.
+    /// The condition of a transaction that the API token is good.
+    pub(crate) fn check_token(
+        &self,
+        key_id: &KeyId,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.store.tables.name(TableKind::Credentials))
+            .set_key(Some(key(partition(key_id), KEY_SORT)))
+            .condition_expression(
+                "tenant = :tenant AND kind = :token AND attribute_not_exists(revoked_at) \
+                 AND (attribute_not_exists(expires_at) OR expires_at > :now)",
+            )
+            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
+            .expression_attribute_values(":token", string("API_TOKEN"))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .build()
+            .map_err(|error| StoreError::unreadable("check_token", error))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// How many API tokens are good: of the tenant, and of one person. Looks at the 2,500 newest at most, and says if there
+    /// are more. Those that were made within the last second may be missing, so that a limit by these counts is one to within
+    /// a few.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -220,13 +253,15 @@ impl TenantStore<'_> {
         for _ in 0..MAX_PAGES {
             let (entries, more) = self.token_entries(position.as_deref()).await?;
             for entry in entries {
+                let own = u32::from(member.is_some() && entry.member.as_ref() == member);
+                counts.listed_of_person += own;
                 if entry.expires_at.is_none_or(|end| now.as_millis() < end) {
                     counts.of_tenant += 1;
-                    counts.of_person +=
-                        u32::from(member.is_some() && entry.member.as_ref() == member);
+                    counts.of_person += own;
                 }
                 position = Some(entry.lsk);
             }
+            counts.may_be_more = more;
             if !more {
                 break;
             }

@@ -334,16 +334,22 @@ impl TenantStore<'_> {
                 &mut random,
             )
             .await?;
-        if revocation == Revocation::Revoked {
-            self.unlist_rule(key_id, &WriteId::new(random())).await?;
+        if revocation == Revocation::Unknown {
+            return Ok(revocation);
         }
-        Ok(revocation)
+        let has_unlisted = self.unlist_rule(key_id, &WriteId::new(random())).await?;
+        Ok(if has_unlisted {
+            Revocation::Revoked
+        } else {
+            revocation
+        })
     }
 
-    async fn unlist_rule(&self, key_id: &KeyId, write_id: &WriteId) -> Result<(), StoreError> {
+    /// Takes a rule off the list: whether it stood there.
+    async fn unlist_rule(&self, key_id: &KeyId, write_id: &WriteId) -> Result<bool, StoreError> {
         let rules = self.trust_rules().await?;
         let Some(rule) = rules.iter().find(|rule| rule.key_id == *key_id) else {
-            return Ok(());
+            return Ok(false);
         };
         let delete = Delete::builder()
             .table_name(self.store.tables.name(TableKind::Credentials))
@@ -368,8 +374,9 @@ impl TenantStore<'_> {
                 .transact(DELETE, writes.clone(), write_id)
                 .await?
             {
+                Transacted::Done => return Ok(true),
                 // Not as it was seen: somebody else deleted it at the same moment.
-                Transacted::Done | Transacted::Stale => return Ok(()),
+                Transacted::Stale => return Ok(false),
                 Transacted::Conflict => {}
             }
         }

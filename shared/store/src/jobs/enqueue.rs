@@ -31,9 +31,11 @@ pub struct JobOrigin {
     pub request_id: Option<String>,
     /// The caller's address.
     pub address: Option<String>,
+    /// The public id of the credential, where the name of the author does not say it: that of a person's session.
+    pub credential_id: Option<String>,
 }
 
-/// The attribute of an item with its origin, and what stands between the two parts of it, which neither has in itself.
+/// The attribute of an item with its origin, and what stands between the parts of it, which none has in itself.
 const ORIGIN: &str = "origin";
 const BETWEEN: char = '|';
 
@@ -41,16 +43,22 @@ impl JobOrigin {
     /// One attribute, because each costs its name.
     fn to_text(&self) -> String {
         let text = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
-        format!("{}{BETWEEN}{}", text(&self.request_id), text(&self.address))
+        let mut parts = vec![text(&self.request_id), text(&self.address)];
+        parts.extend(self.credential_id.clone());
+        parts.join(&BETWEEN.to_string())
     }
 
     /// The origin that an item has.
     pub(crate) fn of(item: &Item) -> Option<Self> {
-        let (request_id, address) = item.get(ORIGIN)?.as_s().ok()?.split_once(BETWEEN)?;
-        let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut parts = item.get(ORIGIN)?.as_s().ok()?.split(BETWEEN);
+        let mut part = || {
+            let text = parts.next().filter(|text| !text.is_empty());
+            text.map(str::to_owned)
+        };
         Some(Self {
-            request_id: part(request_id),
-            address: part(address),
+            request_id: part(),
+            address: part(),
+            credential_id: part(),
         })
     }
 }

@@ -58,7 +58,7 @@ impl PersonStore<'_> {
                 });
             }
             // Used by this person, who was taken out since.
-            if used_here || !self.creator_may_invite(&item).await? {
+            if used_here || !self.creator_may_invite(&item, now).await? {
                 return Ok(Acceptance::NotGood);
             }
             if self.memberships().await?.len() >= MAX_ORGANISATIONS {
@@ -108,14 +108,29 @@ impl PersonStore<'_> {
         writes.push(store.count_in_organisation(&tenant, (1, owners))?);
         writes.push(store.count_organisation(user_id, MAX_ORGANISATIONS)?);
         if let Some(creator) = &item.creator {
-            let roles = inviters(item.role);
+            let roles = may_decide_on(item.role);
             writes.push(store.check_role(membership_key(creator), item.tenant.as_str(), roles)?);
+        }
+        if let Some(token) = &item.token {
+            writes.push(store.tenant(&tenant).check_token(token, now)?);
         }
         Ok(writes)
     }
 
-    /// Whether whoever made the invitation may still do so.
-    async fn creator_may_invite(&self, item: &InvitationItem) -> Result<bool, StoreError> {
+    /// Whether whoever made the invitation may still do so, and the token that they made it with is good.
+    async fn creator_may_invite(
+        &self,
+        item: &InvitationItem,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if let Some(token) = &item.token {
+            let tenant = TenantScope::new(item.tenant.clone());
+            let tenant = self.store.tenant(&tenant);
+            let token = tenant.api_token(token).await?;
+            if !token.is_some_and(|token| token.is_good(now)) {
+                return Ok(false);
+            }
+        }
         let Some(creator) = &item.creator else {
             return Ok(true);
         };
@@ -127,12 +142,12 @@ impl PersonStore<'_> {
             return Ok(false);
         };
         let membership: MembershipItem = from_item(OPERATION, membership)?;
-        Ok(membership.tenant == item.tenant && inviters(item.role).contains(&membership.role))
+        Ok(membership.tenant == item.tenant && may_decide_on(item.role).contains(&membership.role))
     }
 }
 
-/// Who may invite somebody as that.
-fn inviters(role: Role) -> [Role; 2] {
+/// Who may decide that somebody is that, or is it no more.
+pub(super) fn may_decide_on(role: Role) -> [Role; 2] {
     match role {
         Role::Owner => [Role::Owner; 2],
         Role::Admin | Role::Developer | Role::Viewer | Role::Auditor => [Role::Owner, Role::Admin],

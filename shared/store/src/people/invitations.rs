@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{Delete, ReturnConsumedCapacity, TransactWriteItem}
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use subtle::ConstantTimeEq;
-use wire::{Role, ShortText, TenantId, Timestamp};
+use wire::{Role, ShortText, Timestamp};
 
 /// How many invitations a page has at most.
 const MAX_PAGE: u32 = 100;
@@ -34,6 +34,8 @@ pub struct NewInvitation {
     /// The membership of whoever made it. It is good only while that is an owner's, or for another role than that an
     /// administrator's. Without one nothing is looked at.
     pub creator: Option<MemberHandle>,
+    /// The API token that it is made with, if it is made with one. It is good only while that is.
+    pub token: Option<KeyId>,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -43,8 +45,8 @@ pub struct NewInvitation {
 pub struct Invitation {
     /// Its key id.
     pub key_id: KeyId,
-    /// The tenant that invites.
-    pub tenant: TenantId,
+    /// The right to the data of the tenant that invites: whoever brings the invitation may be put on its record.
+    pub scope: TenantScope,
     /// What the organisation is called.
     pub organisation: ShortText,
     /// What whoever accepts it becomes.
@@ -140,7 +142,7 @@ impl Store {
 fn open_invitation(key_id: &KeyId, item: InvitationItem, organisation: &ShortText) -> Invitation {
     Invitation {
         key_id: key_id.clone(),
-        tenant: item.tenant,
+        scope: TenantScope::new(item.tenant),
         organisation: organisation.clone(),
         role: item.role,
         created_by: item.created_by,
@@ -179,6 +181,7 @@ impl TenantStore<'_> {
             secret_sha256: new.secret_sha256,
             created_by: new.created_by.clone(),
             creator: new.creator.clone(),
+            token: new.token.clone(),
             created_ms: now.as_millis(),
             expires_ms: new.expires_at.as_millis(),
             used_by: None,

@@ -1,5 +1,6 @@
 //! Who is in an organisation, and as what.
 
+use super::accept::may_decide_on;
 use super::item::{
     MembershipItem, ORGANISATION, OrganisationItem, PERSON, PersonItem, PointerItem,
 };
@@ -69,6 +70,8 @@ pub enum MemberOutcome {
     Stale(Member),
     /// Nobody may take the last owner away.
     LastOwner,
+    /// Whoever asks for it may not, as they are now.
+    NotAllowed,
     /// There is no such member any more.
     Missing,
 }
@@ -214,7 +217,8 @@ impl TenantStore<'_> {
         Ok(members)
     }
 
-    /// Gives a member another role, if they still are as they were seen. The last owner stays one.
+    /// Gives a member another role, if they still are as they were seen, and if `by` may: an owner where an owner comes or
+    /// goes, else also an administrator. Without `by` nothing is looked at. The last owner stays one.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -222,6 +226,7 @@ impl TenantStore<'_> {
         &self,
         seen: &Member,
         role: Role,
+        by: Option<&MemberHandle>,
         write_id: &WriteId,
     ) -> Result<MemberOutcome, StoreError> {
         if seen.role == role {
@@ -250,17 +255,22 @@ impl TenantStore<'_> {
             write_id: Some(write_id.as_str().to_owned()),
             ..seen.clone()
         };
-        self.change_member(seen, after, writes, write_id).await
+        let concerns = if role == Role::Owner { role } else { seen.role };
+        let by = by.map(|by| (by, may_decide_on(concerns)));
+        self.change_member((seen, after), by, writes, write_id)
+            .await
     }
 
-    /// Takes a member out of the organisation, if they still are as they were seen. The last owner stays. Their sessions and
-    /// tokens there end with it.
+    /// Takes a member out of the organisation, if they still are as they were seen, and if `by` may: an owner if they are
+    /// one, else also an administrator. Without `by`, as for whoever leaves, nothing is looked at. The last owner stays. Their
+    /// sessions and tokens there end with it.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
     pub async fn remove_member(
         &self,
         seen: &Member,
+        by: Option<&MemberHandle>,
         write_id: &WriteId,
     ) -> Result<MemberOutcome, StoreError> {
         let (user_id, handle) = (&seen.user_id, &seen.handle);
@@ -269,26 +279,42 @@ impl TenantStore<'_> {
                 .without_membership(self.scope, user_id, handle, seen.revision)?;
         let owners = -i64::from(seen.role == Role::Owner);
         writes.push(self.store.count_in_organisation(self.scope, (-1, owners))?);
-        let as_they_were = seen.clone();
+        let by = by.map(|by| (by, may_decide_on(seen.role)));
         match self
-            .change_member(seen, as_they_were, writes, write_id)
+            .change_member((seen, seen.clone()), by, writes, write_id)
             .await?
         {
             // Whoever took them out: they are.
             MemberOutcome::Missing => Ok(MemberOutcome::Changed(seen.clone())),
             outcome @ (MemberOutcome::Changed(_)
             | MemberOutcome::Stale(_)
-            | MemberOutcome::LastOwner) => Ok(outcome),
+            | MemberOutcome::LastOwner
+            | MemberOutcome::NotAllowed) => Ok(outcome),
         }
     }
 
+    /// Writes the change on the condition that whoever asks for it has one of the roles that may: what they were when their
+    /// request came in may be over.
     async fn change_member(
         &self,
-        seen: &Member,
-        after: Member,
-        writes: Vec<TransactWriteItem>,
+        (seen, after): (&Member, Member),
+        by: Option<(&MemberHandle, [Role; 2])>,
+        mut writes: Vec<TransactWriteItem>,
         write_id: &WriteId,
     ) -> Result<MemberOutcome, StoreError> {
+        // Of somebody's own membership, the condition on its revision says that they are as they were seen.
+        let (own, others) = match by {
+            Some((by, roles)) if *by == seen.handle => (Some(roles), None),
+            by => (None, by),
+        };
+        if own.is_some_and(|roles| !roles.contains(&seen.role)) {
+            return Ok(MemberOutcome::NotAllowed);
+        }
+        if let Some((by, roles)) = others {
+            let tenant = self.scope.tenant().as_str();
+            let check = self.store.check_role(membership_key(by), tenant, roles)?;
+            writes.push(check);
+        }
         for _ in 0..MAX_TRIES {
             match self
                 .store
@@ -307,6 +333,7 @@ impl TenantStore<'_> {
                     MemberOutcome::Changed(there)
                 }
                 Some(there) if there.revision != seen.revision => MemberOutcome::Stale(there),
+                Some(_) if !self.is_one_of(others).await? => MemberOutcome::NotAllowed,
                 // The member is as it was seen, so what does not hold is the condition on the owners.
                 Some(_) => MemberOutcome::LastOwner,
             });
@@ -315,5 +342,19 @@ impl TenantStore<'_> {
             operation: CHANGE,
             reason: "others kept changing the organisation".to_owned(),
         })
+    }
+
+    /// Whether the member has one of the roles now.
+    async fn is_one_of(&self, by: Option<(&MemberHandle, [Role; 2])>) -> Result<bool, StoreError> {
+        let Some((handle, roles)) = by else {
+            return Ok(true);
+        };
+        let item = self
+            .store
+            .get_consistent(CHANGE, TableKind::People, membership_key(handle))
+            .await?;
+        let item: Option<MembershipItem> = item.map(|item| from_item(CHANGE, item)).transpose()?;
+        Ok(item
+            .is_some_and(|item| item.tenant == *self.scope.tenant() && roles.contains(&item.role)))
     }
 }

@@ -30,6 +30,8 @@ pub struct Membership {
     pub role: Role,
     /// Since when.
     pub joined_at: Timestamp,
+    /// Sessions there that began before then have ended.
+    pub(crate) sessions_from: Option<Timestamp>,
 }
 
 impl PersonStore<'_> {
@@ -125,6 +127,7 @@ impl Store {
                     handle: item.handle,
                     role: item.role,
                     joined_at: Timestamp::from_millis(item.joined_ms),
+                    sessions_from: item.sessions_from_ms.map(Timestamp::from_millis),
                 })
             })
             .collect();

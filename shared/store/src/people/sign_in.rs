@@ -43,8 +43,8 @@ pub struct SignedIn {
     pub scope: PersonScope,
     /// What they are in, oldest first. Never empty.
     pub memberships: Vec<Membership>,
-    /// Whether this was the first time.
-    pub is_new: bool,
+    /// The membership of the organisation that has just been made for them, if one was.
+    pub made: Option<Membership>,
 }
 
 impl Store {
@@ -69,8 +69,11 @@ impl Store {
                 let person = self.rename_person(&scope, &new.display_name).await?;
                 let memberships = self.person(&scope).memberships().await?;
                 if !memberships.is_empty() {
+                    let made = memberships
+                        .iter()
+                        .find(|it| *it.scope.tenant() == new.organisation.tenant);
                     return Ok(SignedIn {
-                        is_new: person.user_id == new.user_id,
+                        made: made.cloned(),
                         person,
                         scope,
                         memberships,

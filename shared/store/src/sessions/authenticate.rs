@@ -16,7 +16,8 @@ const AUTHENTICATE: &str = "authenticate";
 const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Store {
-    /// Verifies a person's session. One eventually consistent read of the session and the membership together.
+    /// Verifies a person's session. One eventually consistent read of the session and the membership together. A session that was
+    /// not seen costs a second read, if the membership that it names was: of what somebody has made up there is neither.
     pub(crate) async fn authenticate_person(
         &self,
         presented: &Presented,
@@ -31,14 +32,16 @@ impl Store {
                 &presented.key_id,
             )
             .await?;
-        let session = match session {
-            Some(session) => Some(session),
+        let session = match (session, &membership) {
+            (Some(session), _) => Some(session),
             // A browser comes back within milliseconds of its sign-in, before the session may have reached the copy that an
             // eventually consistent read asks.
-            None => {
+            (None, Some(_)) => {
                 self.get_consistent(AUTHENTICATE, sessions, session_key)
                     .await?
             }
+            // The membership comes before the session, by a few writes also when somebody is new.
+            (None, None) => None,
         };
         let Some(session) = session else {
             return Ok(None);

@@ -2,9 +2,10 @@
 
 use super::{NewPersonSession, PersonSession, SESSION, SessionItem, session_key};
 use crate::call::{from_item, key, number, string, to_item};
+use crate::people::MembershipItem;
 use crate::schema::TableKind;
 use crate::transaction::Transacted;
-use crate::{Membership, PersonStore, Presented, StoreError, WriteId, keys, people};
+use crate::{MemberHandle, Membership, PersonStore, Presented, StoreError, WriteId, keys, people};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use wire::Timestamp;
@@ -17,7 +18,8 @@ const MAX_TRIES: usize = 8;
 impl PersonStore<'_> {
     /// Opens a session in an organisation in the place of the one that is presented, which ends with the same write. The new
     /// one ends when the old one would have ended at the latest: however often somebody switches, a day after their sign-in
-    /// they sign in again. `None` if the old one is not good any more.
+    /// they sign in again. `None` if the old one is not good any more, or if the sessions that began when it did have been
+    /// ended where it leads to.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -46,8 +48,8 @@ impl PersonStore<'_> {
             let writes = self.replacement(&seen, old, (&item, &new.secret_sha256))?;
             match self.store.transact(OPERATION, writes, &write_id).await? {
                 Transacted::Done => return Ok(Some(item.view())),
-                // Whether it has ended since, or others of its membership were ended with it.
-                Transacted::Stale if !self.stands(&seen).await? => return Ok(None),
+                // Whether it has ended since, or all sessions of either membership were ended.
+                Transacted::Stale if !self.stands(&seen, &item).await? => return Ok(None),
                 Transacted::Stale | Transacted::Conflict => {}
             }
         }
@@ -70,16 +72,22 @@ impl PersonStore<'_> {
         Ok(item.filter(|item| item.user_id == *self.scope.user_id()))
     }
 
-    /// Whether the membership that the session was opened for is there, and the session not ended with others of it.
-    async fn stands(&self, seen: &SessionItem) -> Result<bool, StoreError> {
-        let handle = seen.key_id.member();
-        let membership_key = key(keys::membership(&handle), people::MEMBERSHIP);
-        let item = self
-            .store
-            .get_consistent(OPERATION, TableKind::People, membership_key)
-            .await?;
-        let membership = item.map(|item| from_item(OPERATION, item)).transpose()?;
-        Ok(membership.is_some_and(|membership| seen.stands_under(&membership)))
+    /// Whether the membership that a session was opened for and the one that the next is for are there, and whether sessions
+    /// as old as the first were ended under neither.
+    async fn stands(&self, seen: &SessionItem, next: &SessionItem) -> Result<bool, StoreError> {
+        for handle in memberships(seen, next) {
+            let membership_key = key(keys::membership(&handle), people::MEMBERSHIP);
+            let item = self
+                .store
+                .get_consistent(OPERATION, TableKind::People, membership_key)
+                .await?;
+            let membership: Option<MembershipItem> =
+                item.map(|item| from_item(OPERATION, item)).transpose()?;
+            if !membership.is_some_and(|membership| goes_on_under(seen, &membership)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn replacement(
@@ -104,11 +112,26 @@ impl PersonStore<'_> {
             .condition_expression("attribute_exists(pk)")
             .build()
             .map_err(broken)?;
-        // As `stands_under`: whoever has ended all sessions has ended this one, also while it was being replaced.
-        let handle = seen.key_id.member();
-        let check = ConditionCheck::builder()
+        let mut writes = vec![
+            TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().delete(delete).build(),
+        ];
+        for handle in memberships(seen, item) {
+            let check = self.goes_on(seen, &handle).map_err(broken)?;
+            writes.push(TransactWriteItem::builder().condition_check(check).build());
+        }
+        Ok(writes)
+    }
+
+    /// As [`goes_on_under`]: whoever has ended all sessions has ended this one, also while it was being replaced.
+    fn goes_on(
+        &self,
+        seen: &SessionItem,
+        handle: &MemberHandle,
+    ) -> Result<ConditionCheck, BuildError> {
+        ConditionCheck::builder()
             .table_name(self.store.tables.name(TableKind::People))
-            .set_key(Some(key(keys::membership(&handle), people::MEMBERSHIP)))
+            .set_key(Some(key(keys::membership(handle), people::MEMBERSHIP)))
             .condition_expression(
                 "user_id = :user AND (attribute_not_exists(sessions_from_ms) \
                  OR sessions_from_ms <= :created OR session_kept = :session)",
@@ -117,13 +140,24 @@ impl PersonStore<'_> {
             .expression_attribute_values(":created", number(seen.created_ms))
             .expression_attribute_values(":session", string(seen.session_id.as_str()))
             .build()
-            .map_err(broken)?;
-        Ok(vec![
-            TransactWriteItem::builder().put(put).build(),
-            TransactWriteItem::builder().delete(delete).build(),
-            TransactWriteItem::builder().condition_check(check).build(),
-        ])
     }
+}
+
+/// The memberships of a session and of the one that takes its place. All sessions of a person are ended under one membership
+/// after the other: a session that leaves the last of them must not arrive where the first was.
+fn memberships(seen: &SessionItem, next: &SessionItem) -> Vec<MemberHandle> {
+    let mut handles = vec![seen.key_id.member(), next.key_id.member()];
+    handles.dedup();
+    handles
+}
+
+/// Whether a session that is as old as this one was not ended with others of a membership of the same person.
+fn goes_on_under(seen: &SessionItem, membership: &MembershipItem) -> bool {
+    membership.user_id == seen.user_id
+        && (membership.session_kept.as_ref() == Some(&seen.session_id)
+            || membership
+                .sessions_from_ms
+                .is_none_or(|from| seen.created_ms >= from))
 }
 
 #[cfg(test)]
@@ -225,6 +259,46 @@ mod tests {
             let made = own.replace_session(&old, membership, &new, later).await;
             assert_eq!(made.unwrap(), None);
             assert!(!is_good(&store, &presented, later).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_does_not_escape_to_where_all_others_were_ended_already() {
+        for (_, store) in stores().await {
+            let (ada, grace) = (sign_in(&store, "ada").await, sign_in(&store, "grace").await);
+            let host = ada.memberships[0].scope.clone();
+            let there = join(&store, &host, &grace, Role::Viewer).await;
+            let own = store.person(&grace.scope);
+            let (_, old) = open_session(&store, &grace, &grace.memberships[0], NOW).await;
+            // As if the one who ends all sessions had got no further than to the membership that the session goes to.
+            let tenant = store.tenant(&host);
+            let member = tenant.member(grace.scope.user_id()).await.unwrap().unwrap();
+            let (ended, later) = (NOW.plus_seconds(1), NOW.plus_seconds(2));
+            tenant.end_member_sessions(&member, ended).await.unwrap();
+            let (new, presented) = new_session(&there);
+            let made = own.replace_session(&old, &there, &new, later).await;
+            assert_eq!(made.unwrap(), None);
+            assert!(!is_good(&store, &presented, later).await);
+            assert!(is_good(&store, &old, later).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_kept_when_the_others_ended_goes_on_elsewhere() {
+        for (_, store) in stores().await {
+            let (ada, grace) = (sign_in(&store, "ada").await, sign_in(&store, "grace").await);
+            let host = ada.memberships[0].scope.clone();
+            let there = join(&store, &host, &grace, Role::Viewer).await;
+            let own = store.person(&grace.scope);
+            let (kept, old) = open_session(&store, &grace, &grace.memberships[0], NOW).await;
+            let (ended, later) = (NOW.plus_seconds(1), NOW.plus_seconds(2));
+            own.end_sessions(Some(&kept.session_id), ended)
+                .await
+                .unwrap();
+            let (new, presented) = new_session(&there);
+            let made = own.replace_session(&old, &there, &new, later).await;
+            assert!(made.unwrap().is_some());
+            assert!(is_good(&store, &presented, later).await);
         }
     }
 }

@@ -48,7 +48,7 @@ async fn a_session_is_its_person_as_what_they_are_now_for_one_read() {
         let tenant = store.tenant(&scope);
         let seen = tenant.member(grace.scope.user_id()).await.unwrap().unwrap();
         tenant
-            .set_role(&seen, Role::Auditor, &write_id())
+            .set_role(&seen, Role::Auditor, None, &write_id())
             .await
             .unwrap();
         let verified = store.authenticate(&presented, NOW).await.unwrap().unwrap();
@@ -107,19 +107,60 @@ async fn use_is_noted_every_five_minutes_and_never_fails_a_request() {
 }
 
 #[tokio::test]
-async fn a_session_and_a_membership_of_this_moment_are_good_at_once() {
+async fn a_session_or_a_membership_of_this_moment_is_good_at_once() {
     let engine = Engine::memory().unwrap();
     let store = on(&engine.client(), Tables::default());
     store.create_tables().await.unwrap();
     let ada = sign_in(&store, "ada").await;
     let (_, presented) = open(&store, &ada, NOW).await;
-    let behind = on(&engine.client_with(|_| Fault::Unseen), Tables::default());
-    assert!(is_good(&behind, &presented, NOW).await);
-    let forged = Presented {
-        secret_sha256: bytes(),
-        ..presented
-    };
-    assert!(!is_good(&behind, &forged, NOW).await);
+    for unseen in ["sessions", "people"] {
+        let behind = engine.client_with(move |_| Fault::UnseenIn(unseen));
+        let behind = on(&behind, Tables::default());
+        assert!(is_good(&behind, &presented, NOW).await, "{unseen}");
+        let forged = Presented {
+            secret_sha256: bytes(),
+            ..presented.clone()
+        };
+        assert!(!is_good(&behind, &forged, NOW).await, "{unseen}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_made_up_costs_one_read() {
+    for (_, store) in stores().await {
+        let ada = sign_in(&store, "ada").await;
+        let (_, good) = open(&store, &ada, NOW).await;
+        let before = calls(&store, "authenticate");
+        let junk = Presented {
+            key_id: KeyId::new(bytes()),
+            secret_sha256: bytes(),
+            ..good.clone()
+        };
+        assert!(!is_good(&store, &junk, NOW).await);
+        assert_eq!(calls(&store, "authenticate"), before + 1);
+        let under_a_known_handle = Presented {
+            secret_sha256: bytes(),
+            ..good
+        };
+        assert!(!is_good(&store, &under_a_known_handle, NOW).await);
+        assert_eq!(calls(&store, "authenticate"), before + 3);
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_in_has_a_session_though_others_were_ended_by_a_clock_that_is_ahead() {
+    for (_, store) in stores().await {
+        let ada = sign_in(&store, "ada").await;
+        let (_, old) = open(&store, &ada, NOW).await;
+        let ahead = NOW.plus_millis(40);
+        let own = store.person(&ada.scope);
+        own.end_sessions(None, ahead).await.unwrap();
+        assert!(!is_good(&store, &old, ahead).await);
+        let again = sign_in(&store, "ada").await;
+        let (session, presented) = open(&store, &again, NOW.plus_millis(1)).await;
+        assert_eq!(session.created_at, ahead);
+        assert!(is_good(&store, &presented, NOW.plus_millis(2)).await);
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub struct Expected {
     pub after: Option<Sha256Hex>,
     /// A record that is known to have been written, usually the last one of an earlier day.
     pub head: Option<Head>,
+    /// Whose chain it is. Without it that is whose its first record is.
+    pub tenant: Option<TenantId>,
 }
 
 /// A record that is known to have been written.
@@ -59,13 +61,15 @@ pub enum Verdict {
 /// A chain without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
+    /// Whose it is; none if nobody said so and it has no record.
+    pub tenant: Option<TenantId>,
     /// How many records it has.
     pub records: u64,
     /// The number of its first one; none if it has none.
     pub first: Option<u64>,
     /// Its end. What was cut off behind it cannot be seen in it: that takes a head that was noted elsewhere.
     pub end: Link,
-    /// Whether the record that is known to have been written is in it; none if no such record was named.
+    /// Whether the record that is known to have been written is in it, or right before it; none if no such record was named.
     pub has_head: Option<bool>,
 }
 
@@ -127,6 +131,15 @@ pub enum ChainFault {
         "is not the one that is known to have been written: it, or one before it, was written anew"
     )]
     OtherHead,
+    /// It is known to have been written, and is not in this part of the chain.
+    #[error(
+        "is known to have been written, and lies before this part, which begins with record {first}: verify with a part \
+         that has it"
+    )]
+    BeforeFirst {
+        /// The number of the first record that is here.
+        first: u64,
+    },
     /// The chain ends before a record that is known to have been written.
     #[error("and all after it are missing: a later one is known to have been written")]
     CutOff,
@@ -160,6 +173,8 @@ pub struct Verifier {
     line: u64,
     records: u64,
     first: Option<u64>,
+    /// The hash of the record before the first; zeros at the beginning of the chain.
+    before: Sha256Hex,
     /// The last record that was in its place.
     end: Link,
     has_head: bool,
@@ -173,12 +188,13 @@ impl Verifier {
             end.hash = hash.clone();
         }
         Self {
+            tenant: expected.tenant.clone(),
             expected,
             state: State::Following,
-            tenant: None,
             line: 0,
             records: 0,
             first: None,
+            before: end.hash.clone(),
             end,
             has_head: false,
         }
@@ -216,7 +232,8 @@ impl Verifier {
     }
 
     fn next_sequence(&self) -> u64 {
-        self.end.sequence + 1
+        // Anybody may have written the number, even the largest there is.
+        self.end.sequence.saturating_add(1)
     }
 
     fn break_at(&mut self, sequence: u64, fault: ChainFault) {
@@ -313,6 +330,36 @@ impl Verifier {
         }
     }
 
+    /// Says why the record that is known to have been written is not among those that were read.
+    fn miss(&mut self, head: &Head) {
+        // Without a hash to go on from, the chain begins at its beginning, whether it has a record or not.
+        let first = self
+            .first
+            .or_else(|| self.expected.after.is_none().then_some(1));
+        let last_before = first.and_then(|first| first.checked_sub(1));
+        let may_be_last_before =
+            head.sequence.is_none() || last_before.is_none() || head.sequence == last_before;
+        if may_be_last_before && head.hash == self.before {
+            self.has_head = true;
+            return;
+        }
+        match (head.sequence, first) {
+            (Some(sequence), _) if sequence > self.end.sequence => {
+                self.break_at(self.next_sequence(), ChainFault::CutOff);
+            }
+            (Some(sequence), _) if last_before == Some(sequence) => {
+                self.break_at(sequence, ChainFault::OtherHead);
+            }
+            (Some(sequence), Some(first)) if sequence < first => {
+                self.break_at(sequence, ChainFault::BeforeFirst { first });
+            }
+            (None, _) if self.records == 0 => {
+                self.break_at(self.next_sequence(), ChainFault::CutOff);
+            }
+            (Some(_) | None, _) => self.break_at(self.end.sequence, ChainFault::NoHead),
+        }
+    }
+
     /// There are no more records.
     pub fn finish(mut self) -> Verdict {
         match self.state {
@@ -323,23 +370,16 @@ impl Verifier {
             State::Following | State::Broken(_) => {}
         }
         if matches!(self.state, State::Following)
-            && let Some(head) = &self.expected.head
+            && let Some(head) = self.expected.head.clone()
             && !self.has_head
         {
-            match head.sequence {
-                Some(sequence) if sequence > self.end.sequence => {
-                    self.break_at(self.next_sequence(), ChainFault::CutOff);
-                }
-                None if self.records == 0 => {
-                    self.break_at(self.next_sequence(), ChainFault::CutOff);
-                }
-                Some(_) | None => self.break_at(self.end.sequence, ChainFault::NoHead),
-            }
+            self.miss(&head);
         }
         match self.state {
             State::Broken(broken) => Verdict::Broken(broken),
             State::Following | State::Doubtful { .. } | State::Searching { .. } => {
                 Verdict::Whole(Whole {
+                    tenant: self.tenant,
                     records: self.records,
                     first: self.first,
                     end: self.end,

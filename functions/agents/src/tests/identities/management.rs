@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::tests::pointers;
+use embedded_dynamodb::Fault;
+use store::{Store, Tables};
+use telemetry::Meter;
 
 const RULES: &str = "/api/agents/trust-rules";
 
@@ -165,6 +168,75 @@ async fn a_key_is_rotated_once_and_at_once_if_it_has_to_be() {
 }
 
 #[tokio::test]
+async fn both_keys_of_a_rotation_are_good_for_longer_than_a_process_remembers_the_old_one() {
+    let world = world().await;
+    let user = world.enroller().await;
+    let named = json!({ "name": "n", "pool_name": "linux" });
+    let made = world.create("/api/agents/keys", named).await;
+    let path = format!(
+        "/api/agents/keys/{}/rotate",
+        made["key"]["key_id"].as_str().unwrap()
+    );
+    let rotate = |seconds: u32| {
+        let body = json!({ "overlap_seconds": seconds });
+        world.call(Method::POST, &path, &user, body)
+    };
+    let before = world.dump().await;
+    for seconds in [1, 299, 86_401] {
+        let (status, answer) = rotate(seconds).await;
+        let expected = (400, vec!["/overlap_seconds"]);
+        assert_eq!((status, pointers(&answer)), expected, "{seconds}");
+    }
+    assert_eq!(world.dump().await, before);
+    // This process remembers the key and that it is good for a year.
+    let old = made["agent_key"].as_str().unwrap();
+    world.register_by(old).await.bearer();
+    assert_eq!(rotate(300).await.0, 201);
+    world.api.clock.advance_seconds(300);
+    assert_eq!(world.register_by(old).await, world.refusal().await);
+}
+
+#[tokio::test]
+async fn a_rotation_at_once_that_could_not_end_the_old_key_says_so() {
+    let world = world().await;
+    let user = world.enroller().await;
+    let named = json!({ "name": "n", "pool_name": "linux" });
+    let made = world.create("/api/agents/keys", named).await;
+    let agent = world.register_by(made["agent_key"].as_str().unwrap()).await;
+    agent.bearer();
+    let old = made["key"]["key_id"].as_str().unwrap();
+    let client = world.engine.client_with(|call| match call.operation {
+        "UpdateItem" if call.table == Some("credentials") => Fault::DropBefore,
+        _ => Fault::None,
+    });
+    let api = auth::Api {
+        store: Store::new(client, Tables::default(), Meter::default()),
+        ..world.api.clone()
+    };
+    let flaky = web::app(crate::routes(api, super::super::nobody()).into_parts().0);
+    let path = format!("/api/agents/keys/{old}/rotate");
+    let at_once = json!({ "overlap_seconds": 0 });
+    let rotated = super::super::call(&flaky, Method::POST, &path, &user, at_once).await;
+    assert_eq!(rotated.0, 503, "{}", rotated.1);
+    let (_, listed) = world
+        .call(Method::GET, "/api/agents/keys", &user, Value::Null)
+        .await;
+    let keys = listed["keys"].as_array().unwrap().iter();
+    let successor = keys.filter_map(|key| key["rotated_to"].as_str()).next();
+    let new = successor.unwrap();
+    let detail = rotated.1["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("revoke {old}, then rotate {new}")));
+
+    assert_eq!(world.delete(&format!("/api/agents/keys/{old}")).await, 204);
+    assert_eq!(world.status(agent.agent()).await, "TERMINATED");
+    let path = format!("/api/agents/keys/{new}/rotate");
+    let (status, shown) = world.call(Method::POST, &path, &user, Value::Null).await;
+    assert_eq!(status, 201, "{shown}");
+    let key = shown["agent_key"].as_str().unwrap();
+    world.register_by(key).await.bearer();
+}
+
+#[tokio::test]
 async fn a_rule_is_made_once_under_its_name_and_listed_by_it() {
     let world = world().await;
     let user = world.enroller().await;
@@ -280,7 +352,18 @@ async fn what_is_made_and_taken_away_is_on_the_record() {
     world.register_by(token).await;
     let rule = world.create(RULES, github("g")).await;
     let path = format!("{RULES}/{}", rule["trust_rule"]["key_id"].as_str().unwrap());
-    world.delete(&path).await;
+    let key = json!({ "name": "k", "pool_name": "linux" });
+    let key = world.create("/api/agents/keys", key).await;
+    let key = format!(
+        "/api/agents/keys/{}",
+        key["key"]["key_id"].as_str().unwrap()
+    );
+    for path in [&path, &key] {
+        for _ in 0..3 {
+            assert_eq!(world.delete(path).await, 204);
+            world.api.clock.advance_seconds(1);
+        }
+    }
     let tenant = world.api.store.tenant(&world.scope);
     let export = tenant.audit_export(1, 100, 1_000_000).await.unwrap();
     let text = export.lines;
@@ -289,6 +372,8 @@ async fn what_is_made_and_taken_away_is_on_the_record() {
         "agent.register",
         "trust_rule.create",
         "trust_rule.delete",
+        "agent_key.create",
+        "agent_key.revoke",
     ];
     for action in actions {
         let count = text.matches(&format!("\"action\":\"{action}\"")).count();

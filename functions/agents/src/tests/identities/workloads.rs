@@ -1,5 +1,7 @@
 //! Tokens of workloads, under trust rules.
 
+mod again;
+
 use super::*;
 use store::Revocation;
 
@@ -137,16 +139,8 @@ fn strange() -> Vec<(&'static str, Value)> {
             with(&[("iss", json!("https://issuer.example.com/"))]),
         ),
         (
-            "expired",
-            with(&[("iat", json!(now - 500)), ("exp", json!(now - 100))]),
-        ),
-        (
-            "of the future",
-            with(&[("iat", json!(now + 100)), ("nbf", json!(now + 100))]),
-        ),
-        (
-            "too old",
-            with(&[("iat", json!(now - 700)), ("exp", json!(now + 900))]),
+            "ended before it began",
+            with(&[("iat", json!(now)), ("exp", json!(now - 100))]),
         ),
         ("an address nobody verified", mailing(json!(false))),
         ("an address verified by a word", mailing(json!("true"))),
@@ -187,6 +181,33 @@ async fn a_token_that_is_not_as_a_rule_asks_gets_the_answer_of_no_token() {
     let good = key.token(&mailing(json!(true)));
     world.register_by(&good).await.bearer();
     assert_eq!(globex.tenant().as_str(), "globex");
+}
+
+#[tokio::test]
+async fn a_token_whose_times_alone_are_wrong_is_told_the_time() {
+    let (key, other_key) = (SigningKey::es256("k"), SigningKey::es256("k"));
+    let (world, _issuer) = world_with_issuer(ISSUER, &key).await;
+    trust(&world, tags()).await;
+    let (refusal, before) = (world.refusal().await, world.dump().await);
+    let now = now_seconds();
+    for (what, begins, ends) in [
+        ("expired", -500, -100),
+        ("too old", -700, 900),
+        ("of the future", 100, 300),
+    ] {
+        let mut claims = with(&[("iat", json!(now + begins)), ("exp", json!(now + ends))]);
+        let answer = world.register_by(&key.token(&claims)).await;
+        assert_eq!(answer.status, 401, "{what}");
+        assert_eq!(answer.body["code"], refusal.body["code"]);
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains("2023-11-14T22:13:20.000Z"), "{detail}");
+        let forged = other_key.token(&claims);
+        assert_eq!(world.register_by(&forged).await, refusal, "{what}, forged");
+        claims["aud"] = json!("https://ci.example.org/agents/acme");
+        let for_others = key.token(&claims);
+        assert_eq!(world.register_by(&for_others).await, refusal, "{what}");
+    }
+    assert_eq!(world.dump().await, before);
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ async fn a_harvest_that_meets_a_fault_at_any_call_is_made_good_by_the_next() {
                 expected.push(("job.enqueued".to_owned(), format!("job:{id}")));
             }
             let (store, _) = faulty(&engine, fault, at);
-            let later = NOW.plus_seconds(120);
+            let later = NOW.plus_seconds(240);
             let tenant = store.tenant(&scope);
             let first = tenant.harvest_audit(later, random).await;
             // The same process, which remembers what it believes; then another one.
@@ -157,10 +157,8 @@ async fn a_harvest_that_meets_a_fault_at_any_call_is_made_good_by_the_next() {
     }
 }
 
-#[tokio::test]
-async fn the_loss_of_an_agent_is_recorded_once() {
-    let (_engine, store) = engine().await;
-    let scope = tenant("acme");
+/// An agent whose lease is over at [`LOST`].
+async fn add_agent(store: &Store, scope: &TenantScope) -> domain::agent::Agent {
     let introduction = domain::agent::Introduction {
         pool_name: "default".parse().unwrap(),
         version: "1.0.0".parse().unwrap(),
@@ -171,20 +169,82 @@ async fn the_loss_of_an_agent_is_recorded_once() {
         max_concurrent_jobs: 1,
     };
     let agent = domain::agent::Agent::register(agent(), introduction, NOW);
-    let owner = store.tenant(&scope);
+    let owner = store.tenant(scope);
     owner.add_agent(&agent, &write_id()).await.unwrap();
-    let lost = NOW.plus_seconds(60);
+    agent
+}
+
+const LOST: Timestamp = NOW.plus_seconds(60);
+
+/// What is recorded a while after agents were declared lost.
+async fn recorded_of_losses(store: &Store, scope: &TenantScope) -> Vec<Record> {
+    let later = LOST.plus_seconds(240);
+    let tenant = store.tenant(scope);
+    tenant.complete_stale_intents(later, random).await.unwrap();
+    exported(store, scope).await
+}
+
+#[tokio::test]
+async fn the_loss_of_an_agent_is_recorded_once() {
+    let (_engine, store) = engine().await;
+    let scope = tenant("acme");
+    let agent = add_agent(&store, &scope).await;
     for pass in 0..3 {
         store
-            .sweep_all(lost.plus_seconds(pass), random)
+            .sweep_all(LOST.plus_seconds(pass), random)
             .await
             .unwrap();
     }
-    let later = lost.plus_seconds(120);
-    owner.complete_stale_intents(later, random).await.unwrap();
-    let records = exported(&store, &scope).await;
+    let records = recorded_of_losses(&store, &scope).await;
     let resource = format!("agent:{}", agent.agent_id);
     assert_eq!(what(&records), [("agent.lost", &*resource)]);
     assert_eq!(records[0].actor, "system:maintenance");
     assert_eq!(records[0].outcome, Outcome::Done);
+}
+
+#[tokio::test]
+async fn whichever_call_of_a_sweep_fails_the_loss_of_an_agent_is_recorded() {
+    for fault in [Fault::Throttle, Fault::DropBefore, Fault::DropAfter] {
+        for at in 0..20 {
+            let (engine, clean) = engine().await;
+            let scope = tenant("acme");
+            let agent = add_agent(&clean, &scope).await;
+            let (store, _) = faulty(&engine, fault, at);
+            let failed = store.sweep_all(LOST, random).await.is_err();
+            let next = LOST.plus_seconds(2);
+            clean.sweep_all(next, random).await.unwrap();
+            let context = format!("{fault:?} at {at}, failed {failed}");
+            let known = clean.tenant(&scope).agent(&agent.agent_id).await.unwrap();
+            assert_eq!(known.unwrap().epoch, agent.epoch + 1, "{context}");
+            let records = recorded_of_losses(&clean, &scope).await;
+            let outcomes: Vec<_> = records.iter().map(|record| record.outcome).collect();
+            let told = [
+                &[Outcome::Done][..],
+                // The answer was lost, of the loss or of the word that it was done.
+                &[Outcome::Unknown],
+                // The loss was not declared, and then it was.
+                &[Outcome::Unknown, Outcome::Done],
+            ];
+            assert!(told.contains(&&*outcomes), "{context}: {outcomes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_agent_is_declared_lost_once_that_can_be_recorded() {
+    let (engine, clean) = engine().await;
+    let scope = tenant("acme");
+    let agent = add_agent(&clean, &scope).await;
+    let client = engine.client_with(|call| match call.operation {
+        "PutItem" => Fault::Throttle,
+        _ => Fault::None,
+    });
+    let store = on(&client, Tables::default());
+    let swept = store.sweep_all(LOST, random).await.unwrap();
+    assert_eq!((swept.lost_agents, swept.failed), (0, 1));
+    let swept = clean.sweep_all(LOST, random).await.unwrap();
+    assert_eq!((swept.lost_agents, swept.failed), (1, 0));
+    let known = clean.tenant(&scope).agent(&agent.agent_id).await.unwrap();
+    assert_eq!(known.unwrap().epoch, agent.epoch + 1);
+    assert_eq!(recorded_of_losses(&clean, &scope).await.len(), 1);
 }

@@ -32,7 +32,7 @@ fn session_of(parent: &str, number: u8) -> SessionKey {
     }
 }
 
-async fn register(
+pub(super) async fn register(
     store: &Store,
     (parent, number): (&str, u8),
     proof: &Proof,
@@ -264,6 +264,10 @@ async fn what_is_revoked_registers_nobody_and_ends_who_had_registered() {
             let revoked = as_kind(AgentCredential::SigningKey).await;
             assert_eq!(revoked, Revocation::Revoked);
         }
+        let (kind, id) = (AgentCredential::SigningKey, key_id("signsignsign"));
+        let later = NOW.plus_seconds(1);
+        let again = tenant.revoke_agent_credential((kind, &id), "test", later, random);
+        assert_eq!(again.await.unwrap(), Revocation::AlreadyRevoked);
         assert_eq!(store.authenticate(&bearer, NOW).await.unwrap(), None);
         let found = store.signing_key(&key_id("signsignsign"), NOW).await;
         assert!(found.unwrap().is_none());

@@ -77,12 +77,12 @@ async fn a_token_tells_what_its_person_is_now_and_ends_with_the_membership() {
             tenant.member(user_id).await.unwrap().unwrap()
         };
         tenant
-            .set_role(&member().await, Role::Viewer, &write_id())
+            .set_role(&member().await, Role::Viewer, None, &write_id())
             .await
             .unwrap();
         assert_eq!(role_of(&store, &presented, NOW).await, Some(Role::Viewer));
         tenant
-            .remove_member(&member().await, &write_id())
+            .remove_member(&member().await, None, &write_id())
             .await
             .unwrap();
         assert_eq!(role_of(&store, &presented, NOW).await, None);
@@ -330,4 +330,53 @@ async fn a_rotation_whose_answer_was_lost_has_happened_once() {
         .unwrap();
     assert!(matches!(again, Rotation::Rotated(_)), "{again:?}");
     assert!(role_of(&store, &of_new, NOW).await.is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_at_once_leaves_the_list() {
+    for (_, store) in stores().await {
+        let (_, _, membership) = two(&store).await;
+        let tenant = store.tenant(&membership.scope);
+        let (mut last, _) = create(&store, &membership, "ci").await;
+        for overlap in [0, 0, 60, 0] {
+            let seen = tenant.api_token(&last.key_id).await.unwrap().unwrap();
+            let (secret, _) = new_secret(&membership);
+            let rotated = tenant
+                .rotate_api_token(&seen, &secret, overlap, NOW, &write_id())
+                .await;
+            assert!(matches!(rotated.unwrap(), Rotation::Rotated(_)));
+            last.key_id = secret.key_id;
+        }
+        let user = Some(&membership.user_id);
+        let later = NOW.plus_seconds(60);
+        let counts = tenant.token_counts(user, later).await.unwrap();
+        assert_eq!((counts.of_person, counts.listed_of_person), (1, 2));
+        assert!(!counts.may_be_more);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_long_to_be_looked_at_is_not_taken_for_one_that_ends() {
+    let store = on(&Engine::memory().unwrap());
+    store.create_tables().await.unwrap();
+    let (_, _, membership) = two(&store).await;
+    let tenant = store.tenant(&membership.scope);
+    let user = Some(&membership.user_id);
+    for number in 0..=2_500 {
+        let (mut new, _) = new_token(&membership, "ci");
+        // The good ones are older than all that have ended.
+        let good = number < 100;
+        new.expires_at = (!good).then(|| NOW.plus_seconds(1));
+        let at = NOW.plus_millis(number);
+        tenant.create_api_token(&new, at).await.unwrap();
+        // A page that is full says that there may be more.
+        if number == 2_498 {
+            let counts = tenant.token_counts(user, NOW.plus_seconds(60)).await;
+            let counts = counts.unwrap();
+            assert_eq!((counts.of_person, counts.may_be_more), (100, false));
+        }
+    }
+    let counts = tenant.token_counts(user, NOW.plus_seconds(60)).await;
+    let counts = counts.unwrap();
+    assert_eq!((counts.of_person, counts.may_be_more), (99, true));
 }

@@ -29,7 +29,7 @@ async fn a_first_sign_in_whose_answer_was_lost_has_made_one_person() {
             .await
             .unwrap();
         assert_eq!(found.scope.user_id(), &new.user_id);
-        assert_eq!(found.is_new, is_new);
+        assert_eq!(found.made.is_some(), is_new);
         assert_eq!(found.memberships.len(), 1);
         assert_sound(&store, &own(&found), std::slice::from_ref(&found)).await;
     }
@@ -60,7 +60,7 @@ async fn a_provider_out_of_reach_of_the_store_leaves_nothing_half_made() {
         store.tenant(&organisation).organisation().await.unwrap(),
         None
     );
-    assert!(sign_in(&store, "ada").await.is_new);
+    assert!(sign_in(&store, "ada").await.made.is_some());
 }
 
 #[tokio::test]
@@ -104,16 +104,19 @@ async fn a_change_of_a_member_whose_answer_was_lost_can_be_asked_for_again() {
     let this = write_id();
     let lost = lossy
         .tenant(&scope)
-        .set_role(&seen, Role::Viewer, &this)
+        .set_role(&seen, Role::Viewer, None, &this)
         .await;
     assert!(lost.is_err());
     // The same write finds itself, and a request that begins anew finds the role that it asks for.
     let tenant = store.tenant(&scope);
-    let again = tenant.set_role(&seen, Role::Viewer, &this).await.unwrap();
+    let again = tenant
+        .set_role(&seen, Role::Viewer, None, &this)
+        .await
+        .unwrap();
     assert!(matches!(again, MemberOutcome::Changed(ref it) if it.role == Role::Viewer));
     let there = member(&store, &scope, &grace).await.unwrap();
     let anew = tenant
-        .set_role(&there, Role::Viewer, &write_id())
+        .set_role(&there, Role::Viewer, None, &write_id())
         .await
         .unwrap();
     assert_eq!(anew, MemberOutcome::Changed(there.clone()));
@@ -121,10 +124,13 @@ async fn a_change_of_a_member_whose_answer_was_lost_can_be_asked_for_again() {
 
     let lost = lossy
         .tenant(&scope)
-        .remove_member(&there, &write_id())
+        .remove_member(&there, None, &write_id())
         .await;
     assert!(lost.is_err());
-    let again = tenant.remove_member(&there, &write_id()).await.unwrap();
+    let again = tenant
+        .remove_member(&there, None, &write_id())
+        .await
+        .unwrap();
     assert_eq!(again, MemberOutcome::Changed(there));
     assert_sound(&store, &scope, &[ada, grace]).await;
 }

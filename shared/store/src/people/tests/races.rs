@@ -18,7 +18,7 @@ async fn two_first_sign_ins_at_once_make_one_person() {
             let (left, right) = (left.unwrap(), right.unwrap());
             assert_eq!(left.scope, right.scope);
             assert_eq!(left.memberships, right.memberships);
-            assert!(left.is_new != right.is_new);
+            assert!(left.made.is_some() != right.made.is_some());
             assert_sound(&store, &own(&left), &[left]).await;
         }
     }
@@ -39,10 +39,13 @@ async fn of_two_owners_who_demote_or_remove_each_other_at_once_one_stays() {
             let tenant = store.tenant(&scope);
             let change = async |seen: &Member| {
                 if remove {
-                    tenant.remove_member(seen, &write_id()).await.unwrap()
+                    tenant.remove_member(seen, None, &write_id()).await.unwrap()
                 } else {
                     let role = Role::Developer;
-                    tenant.set_role(seen, role, &write_id()).await.unwrap()
+                    tenant
+                        .set_role(seen, role, None, &write_id())
+                        .await
+                        .unwrap()
                 }
             };
             let (left, right) = tokio::join!(change(&one), change(&other));
@@ -169,10 +172,10 @@ async fn an_organisation_is_sound_after_any_changes_and_losses() {
             // An answer that was lost is no answer; whether it happened shows.
             match seen {
                 Some(seen) if dice.roll(3) == 0 => {
-                    let _ = tenant.remove_member(&seen, &write_id()).await;
+                    let _ = tenant.remove_member(&seen, None, &write_id()).await;
                 }
                 Some(seen) => {
-                    let _ = tenant.set_role(&seen, role, &write_id()).await;
+                    let _ = tenant.set_role(&seen, role, None, &write_id()).await;
                 }
                 None => {
                     let (new, presented) = new_invitation(role);

@@ -4,7 +4,7 @@ use super::*;
 async fn whoever_signs_in_first_is_the_owner_of_an_organisation_of_their_own() {
     for (engine, store) in stores().await {
         let ada = sign_in(&store, "ada").await;
-        assert!(ada.is_new, "{engine}");
+        assert!(ada.made.is_some(), "{engine}");
         assert_eq!(ada.person.display_name.as_str(), "ada");
         assert_eq!(ada.person.created_at, NOW);
         let [membership] = ada.memberships.as_slice() else {
@@ -23,7 +23,7 @@ async fn whoever_signs_in_first_is_the_owner_of_an_organisation_of_their_own() {
         assert_eq!(registered, std::slice::from_ref(&membership.scope));
 
         let again = sign_in(&store, "ada").await;
-        assert!(!again.is_new);
+        assert!(!again.made.is_some());
         assert_eq!(again.scope, ada.scope);
         assert_eq!(again.memberships, ada.memberships);
         let other = sign_in(&store, "grace").await;
@@ -55,7 +55,7 @@ async fn the_same_subject_of_another_issuer_is_somebody_else() {
                 .sign_in(&identity, &new, NOW, &write_id())
                 .await
                 .unwrap();
-            assert!(other.is_new);
+            assert!(other.made.is_some());
             assert_ne!(other.scope, ada.scope);
         }
     }
@@ -89,7 +89,10 @@ async fn whoever_was_removed_everywhere_gets_a_new_organisation() {
         let lost = own(&ada);
         join(&store, &lost, &grace, Role::Owner).await;
         let seen = member(&store, &lost, &ada).await.unwrap();
-        let removed = store.tenant(&lost).remove_member(&seen, &write_id()).await;
+        let removed = store
+            .tenant(&lost)
+            .remove_member(&seen, None, &write_id())
+            .await;
         assert_eq!(removed.unwrap(), MemberOutcome::Changed(seen));
         let own_store = store.person(&ada.scope);
         assert!(own_store.memberships().await.unwrap().is_empty());
@@ -98,6 +101,7 @@ async fn whoever_was_removed_everywhere_gets_a_new_organisation() {
         assert_eq!(again.scope, ada.scope);
         assert_eq!(again.memberships.len(), 1);
         assert_ne!(again.memberships[0].scope, lost);
+        assert_eq!(again.made.as_ref(), again.memberships.first());
         assert_eq!(again.memberships[0].role, Role::Owner);
         assert_sound(&store, &own(&again), &[again, grace]).await;
     }

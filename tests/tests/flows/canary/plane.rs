@@ -1,0 +1,221 @@
+//! A control plane in a process of its own, whose logs are those of a function at the lowest level, and whose provider
+//! tells what it has issued. The process is this very program, told to run one test.
+
+use super::search::{Canary, Place};
+use crate::harness::{Program, SOON, until};
+use auth::{Api, Identities, KeyEncryption, Origin};
+use auth_function::SignIn;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use embedded_dynamodb::Engine;
+use http::HeaderMap;
+use oidc::{Network, Speaks};
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+use store::{Store, TABLES, Tables};
+use telemetry::{LogFormat, Meter, start_logs};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use web::{Clock, Entropy};
+
+/// The variable with the [`Settings`] of the process.
+const SETTINGS: &str = "CANARY_PLANE";
+/// The one test that it runs.
+const ENTRY: &str = "canary::plane::the_process_that_the_other_tests_start";
+/// What it says before the address where it listens.
+const LISTENS: &str = "the plane listens on ";
+const DATABASE: &str = "plane.db";
+
+pub(super) const CLIENT_ID: &str = "our-application";
+pub(super) const ISSUER: &str = "https://idp.example.com";
+
+/// The way to the handlers that do what no handler may.
+pub(super) const PANICS: &str = "/canary/panic";
+pub(super) const LEAKS: &str = "/canary/leak";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Settings {
+    directory: PathBuf,
+    provider: SocketAddr,
+    client_secret: String,
+    data_key: String,
+}
+
+/// A running plane.
+#[derive(Debug)]
+pub(super) struct Plane {
+    program: Program,
+    directory: TempDir,
+    pub(super) url: String,
+    pub(super) canaries: Vec<Canary>,
+}
+
+impl Plane {
+    pub(super) async fn start(provider: SocketAddr, client_secret: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            directory: directory.path().to_owned(),
+            provider,
+            client_secret: client_secret.to_owned(),
+            data_key: BASE64.encode(&Entropy::system().bytes::<32>()),
+        };
+        let canaries = vec![
+            Canary::new("the secret of our application", client_secret),
+            Canary::new("the data key", &settings.data_key),
+        ];
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .args(["--exact", ENTRY, "--ignored", "--nocapture"])
+            .env(SETTINGS, serde_json::to_string(&settings).unwrap())
+            .env(telemetry::LOG_LEVEL, "trace");
+        let program = Program::start("plane", &mut command, directory.path());
+        let url = until("the plane to listen", SOON, async || {
+            let said = program.stdout();
+            let (_, rest) = said.split_once(LISTENS)?;
+            rest.split_once('\n').map(|(url, _)| url.to_owned())
+        })
+        .await;
+        Self {
+            program,
+            directory,
+            url,
+            canaries,
+        }
+    }
+
+    /// Ends it. Everything that it has written: its output, the bytes of its database, and every item in it.
+    pub(super) async fn written(mut self) -> Vec<Place> {
+        self.program.kill();
+        let mut places = vec![
+            Place::new("its log", self.program.stdout()),
+            Place::new("its standard error", self.program.stderr()),
+        ];
+        let database = self.directory.path().join(DATABASE);
+        for ending in ["", "-wal"] {
+            let file = self.directory.path().join(format!("{DATABASE}{ending}"));
+            // There is no second file if the first has it all.
+            let bytes = fs::read(file).unwrap_or_default();
+            places.push(Place::new(format!("the file {DATABASE}{ending}"), bytes));
+        }
+        places.extend(items(&database).await);
+        places
+    }
+}
+
+/// Every item of every table.
+pub(super) async fn items(database: &Path) -> Vec<Place> {
+    let client = Engine::open(database).unwrap().client();
+    let mut places = Vec::new();
+    for table in TABLES {
+        let name = table.default_name;
+        let scanned = client.scan().table_name(name).into_paginator().items();
+        let items: Vec<_> = scanned.send().try_collect().await.unwrap();
+        for item in items {
+            let mut bytes = Vec::new();
+            spell(&AttributeValue::M(item), &mut bytes);
+            places.push(Place::new(format!("the table {name}"), bytes));
+        }
+    }
+    places
+}
+
+/// Writes all that is in an attribute, names and all, so that each value stands by itself.
+fn spell(value: &AttributeValue, into: &mut Vec<u8>) {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => into.extend(text.as_bytes()),
+        AttributeValue::B(bytes) => into.extend(bytes.as_ref()),
+        AttributeValue::M(members) => {
+            for (name, member) in members {
+                into.extend(name.as_bytes());
+                into.push(b'\n');
+                spell(member, into);
+            }
+        }
+        AttributeValue::L(members) => members.iter().for_each(|member| spell(member, into)),
+        AttributeValue::Bool(_) | AttributeValue::Null(_) => {}
+        other => into.extend(format!("{other:?}").as_bytes()),
+    }
+    into.push(b'\n');
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the other tests of this module start it, in a process of its own"]
+async fn the_process_that_the_other_tests_start() {
+    let Ok(settings) = env::var(SETTINGS) else {
+        return;
+    };
+    let settings: Settings = serde_json::from_str(&settings).unwrap();
+    start_logs(LogFormat::Json, "trace");
+    let engine = Engine::open(settings.directory.join(DATABASE)).unwrap();
+    let client = engine.client();
+    let store = Store::new(client.clone(), Tables::default(), Meter::default());
+    store.create_tables().await.unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let origin = Origin::local(listener.local_addr().unwrap().port());
+    println!("\n{LISTENS}{}", origin.as_str());
+    let api = Api {
+        origin,
+        entropy: Entropy::system(),
+        ..Api::testing(store, Clock::system())
+    };
+    let host = ISSUER.trim_start_matches("https://");
+    let network = Network::with_hosts(&[(host, settings.provider)], Speaks::Plain);
+    let sign_in = SignIn::read(&network, &|name| variable(&settings, name)).unwrap();
+    let identities = Identities::new(network, KeyEncryption::parse(&settings.data_key).unwrap());
+    let routes = queue::routes(api.clone())
+        .merge(agents::routes(api.clone(), identities))
+        .merge(auth_function::routes(api.clone(), sign_in))
+        .merge(dashboard::routes(api));
+    let app = web::app(routes.into_parts().0.merge(sabotage(client)));
+    axum::serve(listener, app).await.unwrap();
+}
+
+fn variable(settings: &Settings, name: &str) -> Option<String> {
+    Some(match name {
+        "GITHUB_CLIENT_ID" | "GOOGLE_CLIENT_ID" => CLIENT_ID.to_owned(),
+        "GITHUB_CLIENT_SECRET" | "GOOGLE_CLIENT_SECRET" => settings.client_secret.clone(),
+        "GITHUB_AUTHORIZE_URL" | "GOOGLE_AUTHORIZE_URL" => format!("{ISSUER}/authorize"),
+        "GITHUB_TOKEN_URL" => format!("{ISSUER}/github/token"),
+        "GITHUB_API_URL" => format!("{ISSUER}/github"),
+        "GOOGLE_ISSUER" => ISSUER.to_owned(),
+        "GOOGLE_TOKEN_URL" => format!("{ISSUER}/google/token"),
+        "GOOGLE_TOKENINFO_URL" => format!("{ISSUER}/google/tokeninfo"),
+        "GOOGLE_USERINFO_URL" => format!("{ISSUER}/google/userinfo"),
+        _ => return None,
+    })
+}
+
+/// One handler that dies with everything that it was given on its lips, and one that leaks wherever it is told to.
+fn sabotage(client: Client) -> Router {
+    Router::new()
+        .route(PANICS, post(panicking))
+        .route(LEAKS, post(leak))
+        .with_state(client)
+}
+
+async fn panicking(headers: HeaderMap, body: String) {
+    panic!("{headers:?} {body}");
+}
+
+async fn leak(State(client): State<Client>, headers: HeaderMap) -> String {
+    let told = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+    if let Some(secret) = told("x-into-item") {
+        let secret = BASE64URL_NOPAD.decode(secret.as_bytes()).unwrap();
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let deep = AttributeValue::L(vec![AttributeValue::B(secret.into())]);
+        let put = client.put_item().table_name(TABLES[0].default_name);
+        let put = put.item("pk", text("leak")).item("sk", text("leak"));
+        put.item("deep", deep).send().await.unwrap();
+    }
+    if let Some(secret) = told("x-into-log") {
+        tracing::debug!(secret, "a leak");
+    }
+    told("x-into-answer").unwrap_or_default().to_owned()
+}
