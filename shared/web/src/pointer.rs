@@ -11,7 +11,6 @@ const MAX_NAME_CHARS: usize = 40;
 
 /// The fault that an error at this path is.
 pub(crate) fn fault(prefix: &str, path: &Path, message: &str) -> Fault {
-    let message = without_text(without_place(message));
     let mut names: Vec<String> = path
         .iter()
         .filter_map(|segment| match segment {
@@ -35,7 +34,7 @@ pub(crate) fn fault(prefix: &str, path: &Path, message: &str) -> Fault {
     });
     Fault {
         pointer: shorten(&pointer),
-        detail: shorten(&message),
+        detail: shorten(&without_text(without_place(message))),
     }
 }
 

@@ -221,8 +221,8 @@ async fn a_rotation_at_once_that_could_not_end_the_old_key_says_so() {
     let (_, listed) = world
         .call(Method::GET, "/api/agents/keys", &user, Value::Null)
         .await;
-    let keys = listed["keys"].as_array().unwrap().iter();
-    let successor = keys.filter_map(|key| key["rotated_to"].as_str()).next();
+    let mut keys = listed["keys"].as_array().unwrap().iter();
+    let successor = keys.find_map(|key| key["rotated_to"].as_str());
     let new = successor.unwrap();
     let detail = rotated.1["detail"].as_str().unwrap();
     assert!(detail.contains(&format!("revoke {old}, then rotate {new}")));
