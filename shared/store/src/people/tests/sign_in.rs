@@ -23,7 +23,7 @@ async fn whoever_signs_in_first_is_the_owner_of_an_organisation_of_their_own() {
         assert_eq!(registered, std::slice::from_ref(&membership.scope));
 
         let again = sign_in(&store, "ada").await;
-        assert!(!again.made.is_some());
+        assert!(again.made.is_none());
         assert_eq!(again.scope, ada.scope);
         assert_eq!(again.memberships, ada.memberships);
         let other = sign_in(&store, "grace").await;
