@@ -26,11 +26,9 @@ fn files(directory: &Path) -> Vec<Place> {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(directory).unwrap().display().to_string();
-            if path.is_symlink() {
-                continue;
-            } else if path.is_dir() {
+            if path.is_dir() && !path.is_symlink() {
                 left.push(path);
-            } else {
+            } else if path.is_file() {
                 places.push(Place::new(name, fs::read(path).unwrap()));
                 assert!(places.len() < MOST_FILES, "too many files");
             }
@@ -72,7 +70,7 @@ fn agent(directory: &Path, url: &str, (name, variable, secret): (&str, &str, &st
 async fn sign_in(url: &str) -> Vec<Canary> {
     let mut browser = Browser::new(url);
     let begun = browser.get("/auth/login/google").await;
-    let under_way = super::login(&browser.cookie(auth::cookie::LOGIN).unwrap());
+    let under_way = super::stage::login(&browser.cookie(auth::cookie::LOGIN).unwrap());
     let callback = browser.pick(&begun.location(), "ada").await;
     let back = browser.follow(&callback, From::AnotherSite).await;
     assert_eq!(back.status, 303, "{}", back.text);

@@ -22,7 +22,7 @@ pub(super) struct Canary {
 impl Canary {
     /// A secret that no place may show: text that is Base64 of random bytes.
     pub(super) fn new(name: &str, text: &str) -> Self {
-        // The last character is left out where a `=` would be all that it is read with.
+        // Whoever writes it down may leave the padding out.
         let plain = text.trim_end_matches('=');
         let bytes = BASE64URL_NOPAD
             .decode(plain.as_bytes())
@@ -241,7 +241,7 @@ fn a_secret_is_found_in_whatever_form_it_was_written() {
     let canaries = [Canary::new("a secret", &text)];
     let search = Search::new(&canaries);
     let is_found = |bytes: &[u8]| !search.leaks(&[Place::new("somewhere", bytes)]).is_empty();
-    assert!(!is_found(b"") && !is_found(text[..20].as_bytes()));
+    assert!(!is_found(b"") && !is_found(&text.as_bytes()[..20]));
     let token = format!("hcp_test_u_abcdefghijkl_{text}_000000");
     for bytes in [
         &secret[..],
@@ -261,7 +261,7 @@ fn a_secret_is_found_in_whatever_form_it_was_written() {
             }
         }
     }
-    assert!(is_found(format!("{:?}", secret).as_bytes()));
+    assert!(is_found(format!("{secret:?}").as_bytes()));
     let shown = [Canary::new("a secret", &text).shown_by("its answer")];
     let search = Search::new(&shown);
     assert_eq!(search.leaks(&[Place::new("its answer", text.clone())]), []);
