@@ -1,12 +1,13 @@
 //! An agent joins its pool.
 
 use crate::view::change_of;
-use auth::{Action, Api, Audited, OrProblem, Registrant, Resource, Room, Token};
+use auth::{Action, Api, OrProblem, Registrant, Resource, Room, Subject, Token};
 use axum::Json;
 use axum::extract::State;
 use domain::agent::{Agent, Introduction};
 use domain::timing::{HEARTBEAT_INTERVAL_SECONDS, LEASE_SECONDS, SESSION_SECONDS};
 use http::StatusCode;
+use store::Registration;
 use web::{ApiJson, Problem};
 use wire::{AgentId, RegisterRequest, RegisterResponse};
 
@@ -48,19 +49,22 @@ pub(crate) async fn register_agent(
     let token = Token::issue_session(api.environment, &key.key_id, &api.entropy);
     let expires_at = now.plus_seconds(SESSION_SECONDS);
     let session = token.presented.session();
-    let register = async {
-        let session = (&session, expires_at);
-        let registered = tenant
-            .register_agent(&agent, session, &registrant.proof, &api.write_id())
-            .await
-            .or_problem()?;
-        if !registered {
-            return Err(Problem::unauthenticated());
-        }
-        Ok(Audited::Changed((), change_of(None, &agent, now)))
-    };
     let subject = (Action::AgentRegister, Resource::agent(&agent.agent_id));
-    api.audited(&key, subject, register).await?;
+    let subject = Subject::from(subject).with(change_of(None, &agent, now));
+    let registration = Registration {
+        agent: &agent,
+        session: &session,
+        session_expires_at: expires_at,
+        proof: &registrant.proof,
+        draft: &api.audit_draft(&key, subject),
+    };
+    let registered = tenant
+        .register_agent(&registration, &api.write_id())
+        .await
+        .or_problem()?;
+    if !registered {
+        return Err(Problem::unauthenticated());
+    }
     // After what proves the key. If this is as far as it gets, the agent's first claim creates the pool.
     tenant
         .ensure_pool(&key.pool, now, &api.write_id())

@@ -7,8 +7,9 @@ use embedded_dynamodb::Engine;
 use std::cell::Cell;
 use store::{
     AgentOutcome, ClaimOrder, ClaimWish, Enqueued, JobOutcome, KeyId, NewAgentKey, NewJob, Proof,
-    SessionKey, Store, Tables, TenantScope, TenantStore, WriteId,
+    Registration, SessionKey, Store, Tables, TenantScope, TenantStore, WriteId,
 };
+use wire::audit::{Action, Detail, Draft, Outcome, digest_of};
 use wire::{AgentId, JobId, PoolName, Priority};
 
 /// When everything begins.
@@ -155,9 +156,28 @@ impl Tenant {
             secret_sha256,
         };
         let (tenant, write_id) = (self.tenant(), self.write_id());
-        let session = (&session, now.plus_seconds(3600));
-        let registered = tenant.register_agent(&agent, session, &Proof::Key, &write_id);
-        assert!(registered.await.unwrap(), "the key is good");
+        let draft = Draft {
+            at: now,
+            actor: format!("key:{}", session.parent),
+            credential_id: Some(session.parent.to_string()),
+            action: Action::AgentRegister.as_str().to_owned(),
+            resource: format!("agent:{}", agent.agent_id),
+            outcome: Outcome::Done,
+            before_sha256: None,
+            after_sha256: digest_of(&agent.hostname),
+            request_id: Some("0f6b8a1e-7c55-4a8e-9f0b-0a3c5d8e7f10".to_owned()),
+            address: Some("192.0.2.1".to_owned()),
+            detail: Detail::new(),
+        };
+        let registration = Registration {
+            agent: &agent,
+            session: &session,
+            session_expires_at: now.plus_seconds(3600),
+            proof: &Proof::Key,
+            draft: &draft,
+        };
+        let registered = tenant.register_agent(&registration, &write_id).await;
+        assert!(registered.unwrap(), "the key is good");
         agent.agent_id
     }
 

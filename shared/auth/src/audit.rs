@@ -305,12 +305,19 @@ impl Api {
             .await
     }
 
-    async fn put_intent(&self, author: Author, subject: Subject) -> Result<Intent, Problem> {
+    /// What is to be recorded of a change that is written together with it, as done.
+    pub fn audit_draft(&self, author: impl Into<Author>, subject: impl Into<Subject>) -> Draft {
+        let mut draft = self.draft(&author.into(), subject.into());
+        draft.outcome = Outcome::Done;
+        draft
+    }
+
+    fn draft(&self, author: &Author, subject: Subject) -> Draft {
         let request_id = web::request_id();
-        let draft = Draft {
+        Draft {
             at: self.now(),
-            actor: author.actor,
-            credential_id: author.credential_id,
+            actor: author.actor.clone(),
+            credential_id: author.credential_id.clone(),
             action: subject.action.as_str().to_owned(),
             resource: subject.resource.0,
             outcome: Outcome::Unknown,
@@ -319,7 +326,11 @@ impl Api {
             request_id: (!request_id.is_empty()).then_some(request_id),
             address: web::client_address().map(|address| address.to_string()),
             detail: subject.known.detail,
-        };
+        }
+    }
+
+    async fn put_intent(&self, author: Author, subject: Subject) -> Result<Intent, Problem> {
+        let draft = self.draft(&author, subject);
         let tenant = self.store.tenant(&author.scope);
         let key = tenant
             .put_intent(&draft, &self.write_id())

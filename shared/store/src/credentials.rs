@@ -26,7 +26,7 @@ pub use agent_credentials::{
 };
 pub use agent_keys::{AgentKeyRotation, LEAST_OVERLAP_SECONDS};
 pub use enrolment::NewEnrolment;
-pub use registration::{Proof, UsedOnce};
+pub use registration::{Proof, Registration, UsedOnce};
 pub use revoke::Revocation;
 pub use rotate::{NewSecret, Rotation};
 pub use signing_keys::{NewSigningKey, UnverifiedSigner, VerifyingMaterial};

@@ -40,9 +40,9 @@ pub use credentials::{
     AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
     AgentKeyRotation, ApiToken, ApiTokenPage, Creation, CredentialKind, KeyId,
     LEAST_OVERLAP_SECONDS, MAX_TRUST_RULES, NewAgentKey, NewApiToken, NewEnrolment, NewSecret,
-    NewSigningKey, NotAKeyId, Presented, Proof, Revocation, Rotation, SessionKey, Subject,
-    TokenCounts, TokenMember, TokenPosition, TrustRule, TrustRuleCreation, UnverifiedSigner,
-    UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
+    NewSigningKey, NotAKeyId, Presented, Proof, Registration, Revocation, Rotation, SessionKey,
+    Subject, TokenCounts, TokenMember, TokenPosition, TrustRule, TrustRuleCreation,
+    UnverifiedSigner, UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
 };
 pub use deployments::{
     DeploymentAction, DeploymentCounts, DeploymentCreation, DeploymentFilter, DeploymentOutcome,

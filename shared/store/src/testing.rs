@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
 use domain::Timestamp;
 use embedded_dynamodb::Engine;
 use std::sync::atomic::{AtomicU64, Ordering};
+use wire::audit::{Action, Detail, Draft, Outcome};
 use wire::{Role, SessionId, ShortText, TenantId, UserId};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -52,6 +53,23 @@ fn dynamodb_local(url: String) -> Client {
 
 pub(crate) fn tenant(name: &str) -> TenantScope {
     TenantScope::new(TenantId::parse(name).unwrap())
+}
+
+/// What is to be recorded of a change that was made.
+pub(crate) fn draft(action: Action, resource: &str) -> Draft {
+    Draft {
+        at: NOW,
+        actor: "token:aaaaaaaaaaaa".to_owned(),
+        credential_id: Some("aaaaaaaaaaaa".to_owned()),
+        action: action.as_str().to_owned(),
+        resource: resource.to_owned(),
+        outcome: Outcome::Done,
+        before_sha256: None,
+        after_sha256: None,
+        request_id: Some("request-1".to_owned()),
+        address: Some("192.0.2.1".to_owned()),
+        detail: Detail::new(),
+    }
 }
 
 /// A source of numbers that differ, for write ids and picks.

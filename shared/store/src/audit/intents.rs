@@ -68,12 +68,23 @@ impl TenantStore<'_> {
         write_id: &WriteId,
     ) -> Result<IntentKey, StoreError> {
         const OPERATION: &str = "put_intent";
-        let intent = IntentKey(dated(draft.at, write_id.as_str()));
-        let item = intent_item(OPERATION, self.scope.audit_intents(), &intent, draft)?;
+        let (intent, item) = self.new_intent(OPERATION, draft, write_id)?;
         self.store
             .put_new_item(OPERATION, TableKind::Audit, item, write_id)
             .await?;
         Ok(intent)
+    }
+
+    /// An intent, to be put.
+    pub(crate) fn new_intent(
+        &self,
+        operation: &'static str,
+        draft: &Draft,
+        write_id: &WriteId,
+    ) -> Result<(IntentKey, Item), StoreError> {
+        let intent = IntentKey(dated(draft.at, write_id.as_str()));
+        let item = intent_item(operation, self.scope.audit_intents(), &intent, draft)?;
+        Ok((intent, item))
     }
 
     /// Says that an agent is about to be declared lost.

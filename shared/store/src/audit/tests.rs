@@ -10,7 +10,7 @@ mod lists;
 use super::*;
 use crate::call::key;
 use crate::schema::TableKind;
-use crate::testing::{NOW, on, random, stores, tenant};
+use crate::testing::{NOW, draft, on, random, stores, tenant};
 use crate::{NewJob, Store, StoreError, Tables, TenantScope, WriteId};
 use domain::Timestamp;
 use domain::job::{Holder, Job, JobEvent, JobSpec};
@@ -22,22 +22,6 @@ use wire::{AgentId, JobId, Priority};
 
 fn write_id() -> WriteId {
     WriteId::new(random())
-}
-
-fn draft(action: Action, resource: &str) -> Draft {
-    Draft {
-        at: NOW,
-        actor: "token:aaaaaaaaaaaa".to_owned(),
-        credential_id: Some("aaaaaaaaaaaa".to_owned()),
-        action: action.as_str().to_owned(),
-        resource: resource.to_owned(),
-        outcome: Outcome::Done,
-        before_sha256: None,
-        after_sha256: None,
-        request_id: Some("request-1".to_owned()),
-        address: Some("192.0.2.1".to_owned()),
-        detail: Detail::new(),
-    }
 }
 
 async fn append(store: &Store, scope: &TenantScope, resource: &str) {

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem, Update};
 use domain::agent::Agent;
 use sha2::{Digest, Sha256};
 use wire::Timestamp;
+use wire::audit::Draft;
 
 const OPERATION: &str = "register_agent";
 
@@ -21,6 +22,21 @@ const MAX_CONFLICTS: usize = 8;
 
 /// The sort key of what is used once.
 const USED_SORT: &str = "X";
+
+/// An agent that is about to join.
+#[derive(Debug)]
+pub struct Registration<'a> {
+    /// It.
+    pub agent: &'a Agent,
+    /// The session that it gets.
+    pub session: &'a SessionKey,
+    /// When that session ends unless it is renewed.
+    pub session_expires_at: Timestamp,
+    /// What it is proven by.
+    pub proof: &'a Proof,
+    /// What is to be recorded of it, as done: it is kept if the rest is, and maintenance writes the record.
+    pub draft: &'a Draft,
+}
 
 /// What a registration is proven by, besides a credential that is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,21 +103,19 @@ impl Store {
 }
 
 impl TenantStore<'_> {
-    /// Adds an agent that has just registered, and its session, which ends at `expires_at` unless it is renewed: both, or
-    /// none if what the session is derived from is not good any more, or its proof was used before, and then `false`. Of two
-    /// registrations with the same proof at the same moment one wins. The transaction costs twice the units of plain writes,
-    /// once in an agent's life.
+    /// Adds an agent that has just registered, its session, and what is to be recorded of it: all, or nothing if what the
+    /// session is derived from is not good any more, or its proof was used before, and then `false`. Of two registrations
+    /// with the same proof at the same moment one wins. The transaction costs twice the units of plain writes, once in an
+    /// agent's life.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
     pub async fn register_agent(
         &self,
-        agent: &Agent,
-        (session, expires_at): (&SessionKey, Timestamp),
-        proof: &Proof,
+        registration: &Registration<'_>,
         write_id: &WriteId,
     ) -> Result<bool, StoreError> {
-        let writes = self.registering(agent, (session, expires_at), proof)?;
+        let writes = self.registering(registration, write_id)?;
         for _ in 0..MAX_CONFLICTS {
             let became = self
                 .store
@@ -109,7 +123,7 @@ impl TenantStore<'_> {
                 .await?;
             match became {
                 Transacted::Done => return Ok(true),
-                Transacted::Stale => return self.has_registered(agent, session).await,
+                Transacted::Stale => return self.has_registered(registration).await,
                 // Agents that register with the same credential at the same moment get in each other's way.
                 Transacted::Conflict => {}
             }
@@ -122,11 +136,8 @@ impl TenantStore<'_> {
 
     /// Whether it was this very registration that was there before: the agent's id and its session's secret are made for one
     /// request.
-    async fn has_registered(
-        &self,
-        agent: &Agent,
-        session: &SessionKey,
-    ) -> Result<bool, StoreError> {
+    async fn has_registered(&self, registration: &Registration<'_>) -> Result<bool, StoreError> {
+        let (agent, session) = (registration.agent, registration.session);
         let sort = session_sort(&session.secret_sha256);
         let item_key = key(partition(&session.parent), &sort);
         let there = self
@@ -142,16 +153,21 @@ impl TenantStore<'_> {
 
     fn registering(
         &self,
-        agent: &Agent,
-        (session, expires_at): (&SessionKey, Timestamp),
-        proof: &Proof,
+        registration: &Registration<'_>,
+        write_id: &WriteId,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Registration { agent, proof, .. } = registration;
         let (id, pool, now) = (&agent.agent_id, &agent.pool_name, agent.registered_at);
-        let parent = &session.parent;
-        let session = self.new_session(session, id, pool, expires_at, now);
+        let parent = &registration.session.parent;
+        let expires_at = registration.session_expires_at;
+        let session = self.new_session(registration.session, id, pool, expires_at, now);
         let mut items = vec![
             (TableKind::Agents, self.new_agent_item(agent)?),
             (TableKind::Credentials, to_item(OPERATION, &session)?),
+            (
+                TableKind::Audit,
+                self.new_intent(OPERATION, registration.draft, write_id)?.1,
+            ),
         ];
         let first = match proof {
             Proof::Key => self.key_is_good(parent, now)?,

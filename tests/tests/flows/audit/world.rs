@@ -68,8 +68,14 @@ impl World {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// What was recorded once maintenance has passed: it records registrations.
     pub(super) async fn records(&self) -> Vec<Record> {
         let tenant = self.api.store.tenant(&self.scope);
+        let later = self.api.now().plus_seconds(61);
+        tenant
+            .complete_stale_intents(later, || self.api.entropy.bytes())
+            .await
+            .unwrap();
         let page = tenant
             .audit_records(&AuditFilter::default(), 1_000, None)
             .await

@@ -365,6 +365,10 @@ async fn what_is_made_and_taken_away_is_on_the_record() {
         }
     }
     let tenant = world.api.store.tenant(&world.scope);
+    // Maintenance records the registration.
+    let later = world.api.now().plus_seconds(61);
+    let random = || world.api.entropy.bytes();
+    tenant.complete_stale_intents(later, random).await.unwrap();
     let export = tenant.audit_export(1, 100, 1_000_000).await.unwrap();
     let text = export.lines;
     let actions = [

@@ -4,9 +4,11 @@ use super::{
     SESSION, acme, agent, key_and_session, key_id, pool, presented, random, store, stores,
 };
 use crate::credentials::*;
+use crate::testing::draft;
 use crate::{AgentOutcome, Store, StoreError, Tables, WriteId};
 use domain::agent::{Agent, Event, Introduction};
 use embedded_dynamodb::{Engine, Fault};
+use wire::audit::Action;
 use wire::{SigningAlgorithm, Tags, TenantId};
 
 const NOW: Timestamp = crate::testing::NOW;
@@ -44,9 +46,13 @@ pub(super) async fn register(
     store
         .tenant(&scope)
         .register_agent(
-            &registering(number, now),
-            (&session, now.plus_seconds(3600)),
-            proof,
+            &Registration {
+                agent: &registering(number, now),
+                session: &session,
+                session_expires_at: now.plus_seconds(3600),
+                proof,
+                draft: &draft(Action::AgentRegister, "agent:it"),
+            },
             &write,
         )
         .await

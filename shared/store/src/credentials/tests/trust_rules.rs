@@ -2,9 +2,11 @@
 
 use super::{SESSION, acme, agent, key_id, pool, presented, random, store, stores};
 use crate::credentials::*;
+use crate::testing::draft;
 use crate::{Store, StoreError, Tables, WriteId};
 use domain::agent::{Agent, Introduction};
 use embedded_dynamodb::Fault;
+use wire::audit::Action;
 use wire::{ClaimMatch, ClaimName, ClaimValue, ShortText, Tags, TenantId};
 
 const NOW: Timestamp = crate::testing::NOW;
@@ -136,9 +138,13 @@ async fn a_deleted_rule_ends_its_agents_and_registers_no_more() {
             let until = NOW.plus_seconds(600);
             tenant
                 .register_agent(
-                    &Agent::register(agent(number), introduction, NOW),
-                    (&session, NOW.plus_seconds(3600)),
-                    &Proof::Once(UsedOnce::token(ISSUER, &[number; 32], until)),
+                    &Registration {
+                        agent: &Agent::register(agent(number), introduction, NOW),
+                        session: &session,
+                        session_expires_at: NOW.plus_seconds(3600),
+                        proof: &Proof::Once(UsedOnce::token(ISSUER, &[number; 32], until)),
+                        draft: &draft(Action::AgentRegister, "agent:it"),
+                    },
                     &WriteId::new([number; 8]),
                 )
                 .await
