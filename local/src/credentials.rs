@@ -7,8 +7,10 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use store::{Creation, CredentialKind, NewAgentKey, NewApiToken, Presented, TenantScope};
-use wire::{PoolName, ShortText, TenantId};
+use store::{
+    Creation, CredentialKind, NewAgentKey, NewApiToken, NewInvitation, Presented, TenantScope,
+};
+use wire::{PoolName, Role, ShortText, TenantId};
 
 /// The file, in the data directory, that holds the API token.
 pub const API_TOKEN_FILE: &str = "api-token";
@@ -16,11 +18,17 @@ pub const API_TOKEN_FILE: &str = "api-token";
 /// The file, in the data directory, that holds the agent key.
 pub const AGENT_KEY_FILE: &str = "agent-key";
 
+/// The file, in the data directory, that holds the invitation into the plane's own organisation, while it has no owner.
+pub const INVITATION_FILE: &str = "invitation";
+
 /// Who creates and uses them, as `created_by` shows it.
 const NAME: &str = "local";
 
 /// How long they are good. After that new ones take their place at the next start.
 const GOOD_SECONDS: i64 = 365 * 24 * 3600;
+
+/// How long an invitation is good, as everybody's.
+const INVITED_SECONDS: i64 = 7 * 24 * 3600;
 
 /// What gives access to the plane.
 #[derive(Debug, Clone)]
@@ -57,10 +65,40 @@ pub(crate) async fn ensure(api: &Api, directory: &Path, pool: &PoolName) -> Resu
     organisation.ensure_organisation(&name, api.now()).await?;
     let api_token = ensure_one(api, &scope, &directory.join(API_TOKEN_FILE), None).await?;
     let agent_key = ensure_one(api, &scope, &directory.join(AGENT_KEY_FILE), Some(pool)).await?;
+    ensure_invitation(api, &scope, &directory.join(INVITATION_FILE)).await?;
     Ok(Credentials {
         api_token,
         agent_key,
     })
+}
+
+/// An invitation for whoever is to be the owner of the plane's own organisation, until there is one: it takes a person to
+/// invite others, and a token cannot.
+async fn ensure_invitation(api: &Api, scope: &TenantScope, path: &Path) -> Result<()> {
+    let (tenant, now) = (api.store.tenant(scope), api.now());
+    if !tenant.members(1, None).await?.members.is_empty() {
+        return remove(path);
+    }
+    if let Some(text) = read(path)?
+        && let Ok(known) = Token::parse(api.environment, text.expose_secret())
+        && api.store.invitation(&known, now).await?.is_some()
+    {
+        return Ok(());
+    }
+    let token = Token::issue(api.environment, CredentialKind::Invitation, &api.entropy);
+    let new = NewInvitation {
+        key_id: token.presented.key_id.clone(),
+        secret_sha256: token.presented.secret_sha256,
+        role: Role::Owner,
+        created_by: NAME.to_owned(),
+        creator: None,
+        expires_at: now.plus_seconds(INVITED_SECONDS),
+    };
+    let created = tenant.create_invitation(&new, now, &api.write_id()).await?;
+    if created != Creation::Created {
+        bail!("a random key id was taken; try again");
+    }
+    write(path, &SecretString::from(token.expose().to_owned()))
 }
 
 /// One credential: the API token, or the agent key of a pool.
@@ -163,6 +201,14 @@ fn read(path: &Path) -> Result<Option<SecretString>> {
         Ok(text) => Ok(Some(SecretString::from(text.trim().to_owned()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
     }
 }
 

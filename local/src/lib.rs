@@ -4,6 +4,7 @@
 //! Invariant: no function depends on this crate, so nothing here can be deployed.
 
 mod credentials;
+mod metrics;
 mod options;
 mod plane;
 mod provider;
@@ -12,7 +13,7 @@ mod server;
 mod session;
 mod watch;
 
-pub use credentials::{AGENT_KEY_FILE, API_TOKEN_FILE};
+pub use credentials::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
 pub use options::Options;
 pub use plane::{Plane, PlaneError, document, router, router_with};
 pub use provider::{CLIENT_ID, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET, Provider};

@@ -2,7 +2,7 @@
 
 use crate::credentials::{self, Credentials, ENVIRONMENT};
 use crate::provider::Provider;
-use crate::server;
+use crate::{metrics, server};
 use anyhow::{Context, Result};
 use auth::{Api, Identities, KeyEncryption, Limits, Origin};
 use auth_function::SignIn;
@@ -15,13 +15,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, Tables};
-use telemetry::Meter;
+use telemetry::prometheus::Exposed;
+use telemetry::{KeptMetrics, Meter, MetricSink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use utoipa::openapi::OpenApi;
-use web::{Clock, Entropy};
+use web::{Clock, Entropy, Operations};
 use wire::PoolName;
 
 /// The name of the database in the data directory.
@@ -89,6 +90,26 @@ fn router_for(api: &Api, sign_in: SignIn, identities: Identities) -> Router {
     web::app(server::limited(routes(api, sign_in, identities).0))
 }
 
+/// The same, with its metrics, and those that were kept of what maintenance has found.
+fn router_with_metrics(
+    api: &Api,
+    sign_in: SignIn,
+    identities: Identities,
+    kept: KeptMetrics,
+) -> Router {
+    let (routes, document) = routes(api, sign_in, identities);
+    let operations = Operations::new(&document, MetricSink::off());
+    let exposed = Exposed {
+        environment: ENVIRONMENT.as_str(),
+        kept,
+        requests: operations.metrics().clone(),
+        meter: api.store.meter().clone(),
+    };
+    // Also a plane that turns requests away says how it is.
+    let metrics = metrics::router(exposed, api.clock.clone());
+    web::app_with(server::limited(routes).merge(metrics), operations)
+}
+
 /// Issuers of the Internet, and no HMAC keys.
 fn nobody() -> Identities {
     Identities::new(Network::public(), KeyEncryption::Off)
@@ -97,11 +118,6 @@ fn nobody() -> Identities {
 /// The OpenAPI document of every HTTP function.
 pub fn document(api: &Api) -> OpenApi {
     routes(api, SignIn::none(), nobody()).1
-}
-
-/// What `HMAC_KEY_ENCRYPTION_KEY` says, as for the function.
-fn key_encryption() -> Result<KeyEncryption> {
-    KeyEncryption::from_env().map_err(anyhow::Error::msg)
 }
 
 impl Plane {
@@ -140,11 +156,16 @@ impl Plane {
         let (stop, stopped) = watch::channel(false);
         let origins = [api.origin.as_str().to_owned()];
         let provider = Provider::start(&origins, api.clock.clone(), stopped.clone()).await?;
-        let identities = Identities::new(provider.network()?, key_encryption()?);
-        let router = router_for(&api, provider.sign_in()?, identities);
+        // What the variables say, as for the function.
+        let key_encryption =
+            KeyEncryption::from_env().map_err(|faults| anyhow::Error::msg(faults.join("; ")))?;
+        let identities = Identities::new(provider.network()?, key_encryption);
+        let kept = KeptMetrics::default();
+        let sink = MetricSink::kept(ENVIRONMENT.as_str(), kept.clone());
+        let router = router_with_metrics(&api, provider.sign_in()?, identities, kept);
         let tasks = vec![
             tokio::spawn(server::serve(listener, router, stopped.clone())),
-            tokio::spawn(maintain(api.clone(), stopped)),
+            tokio::spawn(maintain(api.clone(), sink, stopped)),
         ];
         Ok(Self {
             address,
@@ -192,13 +213,14 @@ async fn listen(port: u16) -> Result<TcpListener> {
 }
 
 /// The maintenance function on a timer: on AWS a schedule starts it every minute and it loops inside.
-async fn maintain(api: Api, mut stopped: watch::Receiver<bool>) {
+async fn maintain(api: Api, sink: MetricSink, mut stopped: watch::Receiver<bool>) {
     let (clock, entropy) = (api.clock.clone(), api.entropy.clone());
     let maintenance = Maintenance::new(
         api.store.clone(),
         Arc::new(move || clock.now()),
         Arc::new(move || entropy.bytes()),
     );
+    let maintenance = maintenance.with_metrics(sink);
     let mut sweep = interval(SWEEP_EVERY);
     let mut roll_up = interval(ROLL_UP_EVERY);
     // After a suspended laptop wakes up, one pass makes good for all that were missed.

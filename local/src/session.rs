@@ -3,7 +3,7 @@
 use crate::plane::{Plane, PlaneOptions};
 use crate::repository::Head;
 use crate::watch::{Caller, show_event, watch};
-use crate::{API_TOKEN_FILE, Options};
+use crate::{API_TOKEN_FILE, INVITATION_FILE, Options};
 use anyhow::{Context, Result};
 use hybrid_agent::{Event, Exit, ShutdownHandle};
 use std::path::PathBuf;
@@ -193,6 +193,11 @@ fn print_how_to(options: &Options, plane: &Plane, job: Option<&Job>) {
     }
     println!("Sign in as one of three made-up people, with a browser:");
     println!("  {url}/auth/login/github");
+    let invitation = options.data_dir.join(INVITATION_FILE);
+    if invitation.exists() {
+        let invitation = invitation.display();
+        println!("Who accepts the invitation in {invitation} owns what the token is for.");
+    }
     println!("{url}/api/docs describes every call.");
     println!("Ctrl-C stops it.");
 }

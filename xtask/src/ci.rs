@@ -7,11 +7,11 @@ use anyhow::Result;
 
 use crate::process::Process;
 use crate::tools::{CARGO_DENY, CARGO_MACHETE, Tools};
-use crate::{is_ci, project_root, test};
+use crate::{is_ci, packaging, project_root, templates, test, workflows};
 
 const LINT_TIMEOUT: Duration = Duration::from_mins(20);
 
-/// Format, lints, tests, then the dependencies; the first that fails ends it.
+/// Format, lints, templates, workflows, packages, tests, then the dependencies; the first that fails ends it.
 ///
 /// # Errors
 ///
@@ -31,6 +31,9 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ],
     )?;
+    templates::run()?;
+    workflows::run()?;
+    packaging::run()?;
     test::run(&[])?;
     unused_dependencies(&root, &tools)?;
     licences_and_sources(&root, &tools)

@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask openapi`,
-//! `cargo xtask bench`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask templates`, `cargo xtask workflows`,
+//! `cargo xtask packaging`, `cargo xtask smoke`, `cargo xtask deploy`, `cargo xtask restore`, `cargo xtask openapi`,
+//! `cargo xtask bench`, `cargo xtask bench-lambda`, `cargo xtask month-cost`.
 //!
 //! `test` does all the set-up that a machine with Rust and git lacks. Whatever it installs goes under `target/tools`,
 //! never anywhere else.
@@ -9,16 +10,25 @@
 #[cfg(test)]
 mod architecture;
 mod bench;
+mod bench_lambda;
 mod ci;
+mod deploy;
+mod document;
 mod dynamodb_local;
 #[cfg(test)]
 mod manifests;
+mod month_cost;
 mod openapi;
+mod packaging;
 mod process;
+mod smoke;
+mod table;
+mod templates;
 mod test;
 mod tools;
 #[cfg(test)]
 mod tree;
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,18 +53,49 @@ enum Command {
     },
     /// Everything that must hold before a change is merged: format, lints, tests, dependencies.
     Ci,
-    /// Write docs/openapi.json anew from the code.
+    /// Check what describes a deployment. Calls nobody.
+    Templates,
+    /// Check what runs at GitHub. Calls nobody.
+    Workflows,
+    /// Check container files, the Kubernetes manifest and the systemd unit. Builds nothing.
+    Packaging,
+    /// Start this commit's control plane and run the smoke test against it.
+    Smoke,
+    /// Make a release live on AWS.
+    Deploy(deploy::Deploy),
+    /// Make live again what was live before a deployment.
+    Restore(deploy::Restore),
+    /// Write docs/openapi.json, docs/access.md and terraform/plane.json anew from the code.
     Openapi,
-    /// Measure the release build: latencies, rates, consumed capacity, memory, sizes; also to target/bench.json.
+    /// Measure the release build: latencies, rates, consumed capacity, memory; also to target/bench.json.
     Bench,
+    /// Measure the functions as Lambda runs them: size, start, answers, memory; also to target/bench-lambda.json.
+    BenchLambda {
+        /// Measure debug builds, to see that it works.
+        #[arg(long, conflicts_with = "record")]
+        dev: bool,
+        /// Write what was measured to docs/.
+        #[arg(long)]
+        record: bool,
+    },
+    /// Show the capacity and the price of a month on AWS, from what was measured.
+    MonthCost,
 }
 
 fn main() -> ExitCode {
     let outcome = process::watch_for_interrupts().and_then(|()| match Arguments::parse().command {
         Command::Test { runner_arguments } => test::run(&runner_arguments),
         Command::Ci => ci::run(),
+        Command::Templates => templates::run(),
+        Command::Workflows => workflows::run(),
+        Command::Packaging => packaging::run(),
+        Command::Smoke => smoke::run(),
+        Command::Deploy(options) => deploy::deploy(&options),
+        Command::Restore(options) => deploy::restore(&options),
         Command::Openapi => openapi::run(),
         Command::Bench => bench::run(),
+        Command::BenchLambda { dev, record } => bench_lambda::run(dev, record),
+        Command::MonthCost => month_cost::run(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn sam_builds_each_function_where_no_other_programs_features_get_in() {
+        let template = std::fs::read_to_string(project_root().join("template.yaml")).unwrap();
+        let mut built: Vec<String> = template
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("CodeUri: "))
+            .map(|directory| format!("{directory}/Cargo.toml"))
+            .collect();
+        built.sort();
+        let mut functions = member_manifests();
+        functions.retain(|file| file.starts_with("functions/"));
+        assert_eq!(built, functions);
+    }
+
+    #[test]
     fn a_feature_of_tests_is_found_wherever_it_is_taken() {
         let manifest = toml::from_str(
             r#"

@@ -1,4 +1,4 @@
-//! `cargo xtask openapi`: the API's document, from the code.
+//! `cargo xtask openapi`: the API's document, and that of what the plane needs of AWS, from the code.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::project_root;
 
 const TIMEOUT: Duration = Duration::from_mins(25);
 
-/// Lets the test that compares `docs/openapi.json` with the routers write the file instead.
+/// Lets the tests that compare `docs/openapi.json`, `docs/access.md` and `terraform/plane.json` with the code write the files
+/// instead.
 ///
 /// # Errors
 ///
@@ -23,7 +24,9 @@ pub(crate) fn run() -> Result<()> {
             "--lib",
             "--bins",
             "--tests",
+            "--",
             "openapi",
+            "the_description_of_the_plane",
         ])
         .env("UPDATE_SNAPSHOTS", "1")
         .current_dir(&project_root())

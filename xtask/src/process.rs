@@ -151,6 +151,26 @@ impl Process {
         })
     }
 
+    /// Runs the command and gives back what it wrote on its standard output; the rest is on the terminal.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started, fails, or takes too long.
+    pub(crate) fn stdout(mut self) -> Result<String> {
+        self.command.stdout(Stdio::piped());
+        let mut running = self.spawn()?;
+        let mut stdout = running.child.stdout.take().context("no standard output")?;
+        thread::scope(|scope| {
+            let out = scope.spawn(move || {
+                let mut text = String::new();
+                stdout.read_to_string(&mut text).map(|_| text)
+            });
+            let finished = self.finish(running);
+            let text = out.join().unwrap_or_else(|_| Ok(String::new()))?;
+            finished.map(|()| text)
+        })
+    }
+
     /// Starts the command and leaves it running until the handle is dropped. Its output goes to a file.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::config::{check_url, is_loopback};
 use crate::error::Error;
+use crate::trace::traceparent;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -145,8 +146,7 @@ impl Client {
         job: &JobId,
         request: &StartRequest,
     ) -> Result<JobResponse, CallError> {
-        let path = format!("/api/queue/jobs/{job}/start");
-        self.send(Method::PATCH, &path, token, Some(request)).await
+        self.tell(job, "start", token, request).await
     }
 
     pub(crate) async fn complete(
@@ -155,8 +155,23 @@ impl Client {
         job: &JobId,
         request: &CompleteRequest,
     ) -> Result<CompleteResponse, CallError> {
-        let path = format!("/api/queue/jobs/{job}/complete");
-        self.send(Method::PATCH, &path, token, Some(request)).await
+        self.tell(job, "complete", token, request).await
+    }
+
+    /// A call about a job, within the trace of all that are about it.
+    async fn tell<T: DeserializeOwned>(
+        &self,
+        job: &JobId,
+        what: &str,
+        token: &SecretString,
+        request: &impl Serialize,
+    ) -> Result<T, CallError> {
+        let path = format!("/api/queue/jobs/{job}/{what}");
+        let call = self
+            .request(Method::PATCH, &path, token)
+            .header("traceparent", traceparent(job))
+            .json(request);
+        read(call).await
     }
 
     fn request(&self, method: Method, path: &str, token: &SecretString) -> RequestBuilder {

@@ -35,6 +35,7 @@ mod shutdown;
 pub mod spec;
 mod steps;
 mod sync;
+mod trace;
 
 pub use agent::{Exit, run};
 pub use config::{Config, DEFAULT_ENV_ALLOW, KEY_VARIABLE};

@@ -19,8 +19,16 @@ mod tests;
 mod trust_rules;
 mod view;
 
-use auth::{Access, Action, Api, Identities, Routes, Scope, audited, unrecorded};
+use auth::{Access, Action, Api, Identities, Program, Routes, Scope, audited, unrecorded};
+use store::TableKind;
 use utoipa_axum::routes;
+
+/// What it reads from its environment.
+pub const PROGRAM: Program = Program {
+    name: "agents",
+    version: env!("CARGO_PKG_VERSION"),
+    tables: &[TableKind::Jobs, TableKind::Agents, TableKind::Audit],
+};
 
 /// The routes of agents, of what they register with, and of pools.
 pub fn routes(api: Api, identities: Identities) -> Routes {

@@ -34,7 +34,8 @@ pub(crate) async fn register_agent(
     let key = registrant.key_for(&request.pool_name)?;
     let now = api.now();
     let tenant = api.store.tenant(&key.scope);
-    api.take_room(&key.scope, Room::Agent).await?;
+    // Given back if nobody is registered: of two replays at once, each has taken some.
+    let room = api.take_room(&key.scope, Room::Agent).await?;
     let agent_id = AgentId::new(now, api.entropy.bytes());
     let introduction = Introduction {
         pool_name: request.pool_name,
@@ -65,6 +66,7 @@ pub(crate) async fn register_agent(
     if !registered {
         return Err(Problem::unauthenticated());
     }
+    room.take_up();
     // After what proves the key. If this is as far as it gets, the agent's first claim creates the pool.
     tenant
         .ensure_pool(&key.pool, now, &api.write_id())

@@ -31,7 +31,7 @@ impl Check for LoginQuery {}
 /// Sign in with a browser.
 ///
 /// Sends the browser to the provider (`github`, `google`), with PKCE, and with a state that only this browser can bring back,
-/// within ten minutes.
+/// within ten minutes. Nobody is asked anything and nothing is kept, so it may be called as often as anybody likes.
 #[utoipa::path(
     get,
     path = "/auth/login/{provider}",

@@ -78,7 +78,7 @@ pub(crate) async fn create_session(
 ) -> Result<(StatusCode, Json<SessionCreated>), Problem> {
     let provider = providers.provider(&request.provider)?;
     let known = providers
-        .whose_token(provider, &request.access_token, browser.address, api.now())
+        .whose_token(&api, provider, &request.access_token, browser.address)
         .await?;
     let (person, begun) = sign_in(&api, known, browser).await?;
     let created = SessionCreated {

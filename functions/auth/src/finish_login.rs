@@ -69,6 +69,7 @@ impl Answer {
     responses(
         (status = 303, description = "To `return_to`, with a session."),
         (status = 401, description = "Nobody was signed in. The answer does not tell why.", content_type = "application/problem+json", body = ProblemDetails),
+        (status = 429, description = "The same address has tried too often, or too many have; `Retry-After` says when to try again.", content_type = "application/problem+json", body = ProblemDetails),
         (status = 503, description = "The provider, or the control plane, cannot be asked; `Retry-After` says when to try again.", content_type = "application/problem+json", body = ProblemDetails),
     )
 )]
@@ -108,6 +109,8 @@ async fn finish(
         return Err(not_good("the provider says no"));
     }
     let code = answer.code.ok_or_else(refused)?;
+    // The provider is asked about whatever somebody has begun with and made up.
+    providers.attempts.count(api, browser.address).await?;
     let known = provider
         .exchange(
             &CameBack {

@@ -5,6 +5,7 @@ mod create_invitation;
 mod list_invitations;
 mod revoke_invitation;
 
+use crate::members::MANAGE;
 use auth::{Access, Action, Routes, Scope, audited};
 use serde::Serialize;
 use store::Invitation;
@@ -15,21 +16,17 @@ use wire::{Role, Timestamp};
 /// Adds the routes of invitations.
 pub(crate) fn add(routes: Routes) -> Routes {
     let read = Access::people(Scope::MembersRead);
-    let write = Access::people(Scope::MembersWrite);
-    // Who comes in gets a role's scopes, and nobody hands on a scope that they have not got: a token that may change members
-    // and no more lets nobody in.
-    let create = Access::people(Scope::Admin);
     routes
         .route(read, routes!(list_invitations::list_invitations))
         .route(
-            create,
+            MANAGE,
             audited(
                 &[Action::InvitationCreate],
                 routes!(create_invitation::create_invitation),
             ),
         )
         .route(
-            write,
+            MANAGE,
             audited(
                 &[Action::InvitationRevoke],
                 routes!(revoke_invitation::revoke_invitation),

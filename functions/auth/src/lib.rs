@@ -24,8 +24,17 @@ mod view;
 
 pub use providers::SignIn;
 
-use auth::{Access, Action, Api, Routes, audited, unrecorded};
+use auth::{Access, Action, Api, Program, Routes, audited, unrecorded};
+use store::TableKind;
 use utoipa_axum::routes;
+
+/// What it reads from its environment.
+pub const PROGRAM: Program = Program {
+    name: "auth",
+    version: env!("CARGO_PKG_VERSION"),
+    // Organisations are among the tenants that maintenance goes through, and these stand with the agents.
+    tables: &[TableKind::Agents, TableKind::Audit],
+};
 
 /// The routes of people's identity, for whom the providers know.
 pub fn routes(api: Api, sign_in: SignIn) -> Routes {

@@ -6,7 +6,7 @@ mod set_role;
 
 pub(crate) use remove_member::{Leaving, take_out};
 
-use auth::{Access, Action, Caller, Principal, Routes, Scope, audited};
+use auth::{Access, Action, Caller, Routes, Scope, audited};
 use serde::Serialize;
 use store::Member;
 use utoipa::ToSchema;
@@ -14,21 +14,24 @@ use utoipa_axum::routes;
 use web::{Problem, ProblemCode};
 use wire::{Role, ShortText, Timestamp, UserId};
 
+/// Who decides who is in an organisation, and as what: somebody who has signed in, and never a token. Whoever was let in with
+/// a token that has leaked would still be there when it is long revoked.
+pub(crate) const MANAGE: Access = Access::signed_in_with(Scope::MembersWrite);
+
 /// How often a change is decided anew that somebody else came before.
 const TRIES: usize = 3;
 
 /// Adds the routes of members.
 pub(crate) fn add(routes: Routes) -> Routes {
     let read = Access::people(Scope::MembersRead);
-    let write = Access::people(Scope::MembersWrite);
     routes
         .route(read, routes!(list_members::list_members))
         .route(
-            write,
+            MANAGE,
             audited(&[Action::MemberRole], routes!(set_role::set_role)),
         )
         .route(
-            write,
+            MANAGE,
             audited(
                 &[Action::MemberRemove],
                 routes!(remove_member::remove_member),
@@ -70,25 +73,12 @@ pub(crate) fn require_owner_for(caller: &Caller, roles: &[Role]) -> Result<(), P
     Ok(())
 }
 
-/// Nobody gives somebody else a scope that they have not got. And a person's token makes no administrator: what it made would
-/// do everything when the token is long revoked.
+/// Nobody gives somebody else a scope that they have not got.
 pub(crate) fn may_hand_on(caller: &Caller, gained: &[Scope]) -> Result<(), Problem> {
-    if let Some(missing) = caller.missing_scope(gained) {
-        return Err(Problem::missing_scope(missing.as_str()));
-    }
-    let of_a_person = matches!(
-        caller.principal,
-        Principal::Token {
-            member: Some(_),
-            ..
-        }
-    );
-    if of_a_person && gained.contains(&Scope::Admin) {
-        return Err(Problem::wrong_principal(
-            "an administrator or owner is made by somebody who has signed in, not by their token",
-        ));
-    }
-    Ok(())
+    let missing = caller.missing_scope(gained);
+    missing.map_or(Ok(()), |missing| {
+        Err(Problem::missing_scope(missing.as_str()))
+    })
 }
 
 fn not_allowed() -> Problem {

@@ -130,7 +130,7 @@ impl Provider<'_> {
         now: Timestamp,
     ) -> Result<Known, SignInError> {
         match self {
-            Self::GitHub(github) => github.exchange(back).await,
+            Self::GitHub(github) => github.exchange(back, now).await,
             Self::Google(google) => google.exchange(back, now).await,
         }
     }
@@ -151,7 +151,7 @@ impl Provider<'_> {
         now: Timestamp,
     ) -> Result<Known, SignInError> {
         match self {
-            Self::GitHub(github) => github.whose_token(token).await,
+            Self::GitHub(github) => github.whose_token(token, now).await,
             Self::Google(google) => google.whose_token(token, now).await,
         }
     }
@@ -166,6 +166,9 @@ pub(crate) enum SignInError {
     /// The provider cannot be asked, or does not take us for who we are. Nothing is known of what was shown.
     #[error("{0}")]
     Unavailable(String),
+    /// What the provider knows us by cannot be read now. It was not asked, and a code that somebody came with is not used up.
+    #[error(transparent)]
+    NoSecret(#[from] secrets::Unavailable),
 }
 
 impl SignInError {
@@ -224,6 +227,10 @@ impl From<SignInError> for Problem {
                     "the identity provider does not answer; nobody was signed in",
                 )
                 .retry_after(RETRY_SECONDS)
+            }
+            SignInError::NoSecret(error) => {
+                tracing::warn!(%error, "a provider cannot be asked");
+                Self::busy(secrets::RETRY_SECONDS)
             }
         }
     }

@@ -4,14 +4,12 @@ use crate::attempts::Attempts;
 use crate::providers::{GitHub, Google, SignIn};
 use oidc::{Endpoint, IssuerUrl, Network, UrlFault};
 use secrecy::SecretString;
+use secrets::{Lookup, Secret};
 use std::sync::Arc;
-
-/// How a variable is looked up. An empty one is none.
-pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl SignIn {
     /// Reads the environment: `GITHUB_CLIENT_ID` and `GOOGLE_CLIENT_ID`, of which there must be one, the
-    /// `…_CLIENT_SECRET` of each, and, for tests and for a GitHub of one's own, where each of them is. Only public
+    /// `…_CLIENT_SECRET` or `…_CLIENT_SECRET_ARN` of each, and, for tests and for a GitHub of one's own, where each of them is. Only public
     /// addresses are ever called.
     ///
     /// # Errors
@@ -24,10 +22,7 @@ impl SignIn {
     ///
     /// # Errors
     /// Every fault at once.
-    pub fn read(
-        network: &Network,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<String>> {
+    pub fn read(network: &Network, lookup: Lookup<'_>) -> Result<Self, Vec<String>> {
         let filled = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let mut faults = Vec::new();
         let github = GitHub::read(network, &filled, &mut faults);
@@ -49,9 +44,18 @@ impl SignIn {
     }
 }
 
+/// The variables of one provider by which it knows us.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Application {
+    /// How they all begin.
+    pub(crate) prefix: &'static str,
+    /// The one that holds the client secret, or names with `_ARN` behind it the secret that does.
+    pub(crate) secret: &'static str,
+}
+
 /// Reads what belongs to one provider, and collects what is wrong.
 pub(crate) struct Reader<'a> {
-    prefix: &'static str,
+    application: Application,
     network: &'a Network,
     lookup: Lookup<'a>,
     faults: &'a mut Vec<String>,
@@ -59,13 +63,13 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(
-        prefix: &'static str,
+        application: Application,
         network: &'a Network,
         lookup: Lookup<'a>,
         faults: &'a mut Vec<String>,
     ) -> Self {
         Self {
-            prefix,
+            application,
             network,
             lookup,
             faults,
@@ -79,7 +83,7 @@ impl<'a> Reader<'a> {
         }
         let set = others.iter().find(|name| self.get(name).is_some());
         if let Some(name) = set {
-            let prefix = self.prefix;
+            let prefix = self.application.prefix;
             self.faults.push(format!(
                 "{prefix}_CLIENT_ID is missing, and {prefix}_{name} is there"
             ));
@@ -100,13 +104,17 @@ impl<'a> Reader<'a> {
     }
 
     /// What the provider knows us by.
-    pub(crate) fn client_secret(&mut self) -> Option<SecretString> {
-        let secret = self.get("CLIENT_SECRET").map(SecretString::from);
-        if secret.is_none() {
-            let missing = format!("{}_CLIENT_SECRET is missing", self.prefix);
-            self.faults.push(missing);
+    pub(crate) fn client_secret(&mut self) -> Option<Secret<SecretString>> {
+        let name = self.application.secret;
+        let faults = match secrets::read(name, client_secret, self.lookup) {
+            Ok(Some(secret)) => return Some(secret),
+            Ok(None) => vec![format!("{name} is missing, and so is {name}_ARN")],
+            Err(faults) => faults,
+        };
+        for fault in faults {
+            self.note(fault);
         }
-        secret
+        None
     }
 
     /// An address.
@@ -140,16 +148,27 @@ impl<'a> Reader<'a> {
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        (self.lookup)(&format!("{}_{name}", self.prefix))
+        (self.lookup)(&format!("{}_{name}", self.application.prefix))
     }
 
     fn fault(&mut self, name: &str, what: &str) {
-        let fault = format!("{}_{name}: {what}", self.prefix);
-        // Two addresses may be made from one variable.
+        self.note(format!("{}_{name}: {what}", self.application.prefix));
+    }
+
+    /// Two addresses may be made from one variable, and two secrets may lack the same one.
+    fn note(&mut self, fault: String) {
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
     }
+}
+
+/// What a provider gives an application is one line.
+fn client_secret(text: &str) -> Result<SecretString, &'static str> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("must be one line of text");
+    }
+    Ok(SecretString::from(text))
 }
 
 #[cfg(test)]
@@ -187,6 +206,59 @@ mod tests {
         assert_eq!(faults.len(), 1);
         assert!(faults[0].contains("GITHUB_CLIENT_ID"), "{faults:?}");
         assert!(faults[0].contains("GOOGLE_CLIENT_ID"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_client_secret_is_given_or_named_and_not_both() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:github";
+        let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        let id = ("GITHUB_CLIENT_ID", "Iv1.0");
+        let named = ("GITHUB_CLIENT_SECRET_ARN", arn);
+        let sign_in = read(&[keys[0], keys[1], id, named]).unwrap();
+        let shown = format!("{:?}", sign_in.github.unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
+        let given = ("GITHUB_CLIENT_SECRET", "canary");
+        for (variables, fault) in [
+            (
+                vec![keys[0], keys[1], id, named, given],
+                "GITHUB_CLIENT_SECRET and GITHUB_CLIENT_SECRET_ARN are both there",
+            ),
+            (
+                vec![id, ("GITHUB_CLIENT_SECRET_ARN", "canary"), keys[0], keys[1]],
+                "GITHUB_CLIENT_SECRET_ARN must be the ARN",
+            ),
+            (
+                vec![named, keys[0], keys[1]],
+                "GITHUB_CLIENT_ID is missing, and GITHUB_CLIENT_SECRET_ARN is there",
+            ),
+            (
+                vec![id, ("GITHUB_CLIENT_SECRET", "canary\n")],
+                "GITHUB_CLIENT_SECRET must be one line",
+            ),
+            (
+                vec![id],
+                "GITHUB_CLIENT_SECRET is missing, and so is GITHUB_CLIENT_SECRET_ARN",
+            ),
+        ] {
+            let faults = read(&variables).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].starts_with(fault), "{faults:?}");
+            assert!(!faults[0].contains("canary"));
+        }
+        let both = [
+            id,
+            named,
+            ("GOOGLE_CLIENT_ID", "a"),
+            ("GOOGLE_CLIENT_SECRET_ARN", arn),
+        ];
+        let faults = read(&both).unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                "AWS_ACCESS_KEY_ID is missing",
+                "AWS_SECRET_ACCESS_KEY is missing"
+            ]
+        );
     }
 
     #[test]

@@ -18,8 +18,21 @@ mod summary;
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
 
-use auth::{Access, Action, Api, Routes, Scope, audited, harvested};
+use auth::{Access, Action, Api, Program, Routes, Scope, audited, harvested};
+use store::TableKind;
 use utoipa_axum::routes;
+
+/// What it reads from its environment.
+pub const PROGRAM: Program = Program {
+    name: "dashboard",
+    version: env!("CARGO_PKG_VERSION"),
+    tables: &[
+        TableKind::Jobs,
+        TableKind::Agents,
+        TableKind::Deployments,
+        TableKind::Audit,
+    ],
+};
 
 /// The routes of the dashboard.
 pub fn routes(api: Api) -> Routes {

@@ -5,6 +5,7 @@
 //! counts anew what it writes: two invocations at once do no harm, and one that is cut off is made good by the next.
 
 mod audit;
+mod event;
 mod figures;
 mod report;
 mod roll_up;
@@ -16,18 +17,20 @@ mod system;
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests;
 
+pub use event::Event;
 pub use report::{RollUpReport, Summary, SweepReport};
 pub use settings::{Settings, SettingsFault};
 pub use system::{at, now, random};
 
-use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use lambda_runtime::LambdaEvent;
 use round::Round;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
-use telemetry::{CapacityMetrics, MetricSink};
+use telemetry::{CapacityMetrics, ColdStart, MetricSink, Traces, invocation};
 use tokio::sync::Mutex;
+use tracing::Instrument;
 use wire::Timestamp;
 
 /// How much time passes from the start of one sweep to the start of the next.
@@ -57,6 +60,8 @@ pub struct Maintenance {
     round: Arc<Mutex<Round>>,
     sink: MetricSink,
     capacity: CapacityMetrics,
+    traces: Traces,
+    cold_start: Arc<ColdStart>,
 }
 
 impl fmt::Debug for Maintenance {
@@ -76,6 +81,8 @@ impl Maintenance {
             now,
             random,
             sink,
+            traces: Traces::off(),
+            cold_start: Arc::default(),
         }
     }
 
@@ -86,6 +93,11 @@ impl Maintenance {
             sink,
             ..self
         }
+    }
+
+    /// The same, with traces.
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     fn now(&self) -> Timestamp {
@@ -126,6 +138,8 @@ impl Maintenance {
             if tokio::time::timeout(left, pass()).await.is_err() {
                 return;
             }
+            // More of them would be too many to be kept until the end.
+            self.traces.flush(self.now().as_millis()).await;
             let next = started.plus_millis(every_ms);
             if next >= until {
                 return;
@@ -145,8 +159,24 @@ fn time_between(from: Timestamp, to: Timestamp) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
-/// What EventBridge sends.
-pub type Event = EventBridgeEvent;
+/// Serves one invocation. Its log lines and spans name it.
+pub async fn invoke(event: LambdaEvent<Event>, maintenance: &Maintenance) -> Summary {
+    let LambdaEvent { payload, context } = event;
+    let deadline = at(Duration::from_millis(context.deadline));
+    let trace = system::trace_of(context.xray_trace_id.as_deref());
+    let span = invocation(
+        &context.request_id,
+        &trace,
+        maintenance.cold_start.is_first(),
+    );
+    let served = handle_one(payload, maintenance, deadline);
+    let summary = served.instrument(span).await;
+    maintenance
+        .traces
+        .flush(maintenance.now().as_millis())
+        .await;
+    summary
+}
 
 /// Serves one scheduled event. `deadline` is when Lambda ends the invocation. Where that has passed already, as in the
 /// emulator of cargo-lambda, which gives a duration instead of a time, one pass of each is what there is time for.

@@ -1,28 +1,28 @@
 //! Maintenance on Lambda.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use maintenance::{Event, Maintenance, Settings, at, handle_one, now, random};
+use lambda_runtime::{Error, run, service_fn};
+use maintenance::{Maintenance, Settings, invoke, now, random};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
-use telemetry::{LogFormat, MetricSink, start_logs};
+use telemetry::{MetricSink, Traces, start_logs_and_traces};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    start_logs(LogFormat::Json, "info");
+    // What is wrong with the address of a collector is among the faults of the settings.
+    let traces = Traces::read(&|name| std::env::var(name).ok()).unwrap_or_default();
+    start_logs_and_traces("info", &traces);
     let settings = match Settings::from_env() {
         Ok(settings) => settings,
         Err(fault) => {
-            tracing::error!(%fault, "cannot start");
+            tracing::error!(program = "maintenance", faults = %fault, "the configuration has faults");
             return ExitCode::FAILURE;
         }
     };
     let sink = MetricSink::stdout(settings.environment.as_str());
     let maintenance = Maintenance::new(settings.store, Arc::new(now), Arc::new(random));
-    let maintenance = &maintenance.with_metrics(sink);
-    let served = run(service_fn(|event: LambdaEvent<Event>| async move {
-        let deadline = at(Duration::from_millis(event.context.deadline));
-        Ok::<_, Error>(handle_one(event.payload, maintenance, deadline).await)
+    let maintenance = &maintenance.with_metrics(sink).with_traces(traces);
+    let served = run(service_fn(|event| async move {
+        Ok::<_, Error>(invoke(event, maintenance).await)
     }));
     match served.await {
         Ok(()) => ExitCode::SUCCESS,

@@ -26,6 +26,7 @@ const MAX_PROMOTIONS: usize = 20;
 impl Maintenance {
     /// Takes the statistics of every tenant anew, and publishes metrics when it has been to all of them. A tenant that fails
     /// does not stop the others; the next pass tries it again. A pass goes on where one before was broken off.
+    #[tracing::instrument(name = "roll-up", skip_all)]
     pub async fn roll_up_pass(&self) -> RollUpReport {
         let mut report = RollUpReport {
             passes: 1,

@@ -1,8 +1,8 @@
 //! What maintenance reads from its environment at its start.
 
 use domain::Environment;
-use store::{Store, TableKind, Tables, client_from_env};
-use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, check_log_level};
+use store::{Store, TableKind, Tables, client_from};
+use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, Traces, check_log_level};
 
 /// Everything that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,15 @@ impl Settings {
     /// # Errors
     /// Every fault at once.
     pub fn from_env() -> Result<Self, SettingsFault> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    /// The same, from elsewhere than the environment.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsFault> {
+        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let missing = |name: &str| format!("{name} is missing");
         let mut faults = Vec::new();
         let environment = variable("ENVIRONMENT");
@@ -38,6 +46,7 @@ impl Settings {
         if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
             faults.push(format!("{LOG_LEVEL}: {why}"));
         }
+        faults.extend(Traces::read(lookup).err());
         let used = [
             TableKind::Jobs,
             TableKind::Agents,
@@ -45,10 +54,8 @@ impl Settings {
             TableKind::Credentials,
             TableKind::Audit,
         ];
-        let tables =
-            Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
-        let client =
-            client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+        let tables = Tables::read(&used, lookup).map_err(|found| faults.extend(found));
+        let client = client_from(lookup).map_err(|found| faults.extend(found));
         let absent = |name: &&str| variable(name).is_none();
         faults.extend(LAMBDA_VARIABLES.into_iter().filter(absent).map(missing));
         match (known, tables, client) {
@@ -67,7 +74,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_reported_at_once() {
-        let fault = Settings::from_env()
+        let fault = Settings::read(&|_| None)
             .map(drop)
             .map_err(|fault| fault.to_string());
         let said = fault.err().unwrap_or_default();

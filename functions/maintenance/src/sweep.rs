@@ -7,6 +7,7 @@ use wire::JobStatus;
 impl Maintenance {
     /// Looks once after everything that is due: agents that were not heard of, jobs that were not started or ran too long.
     /// A shard that fails does not stop the others; the next pass tries it again.
+    #[tracing::instrument(name = "sweep", skip_all)]
     pub async fn sweep_pass(&self) -> SweepReport {
         let now = self.now();
         let shards = (0..DEADLINE_SHARDS)

@@ -17,12 +17,20 @@ mod start_job;
 mod tests;
 mod warm;
 
-use auth::{Access, Action, Api, Routes, Scope, audited, harvested, unrecorded};
+use auth::{Access, Action, Api, Program, Routes, Scope, audited, harvested, unrecorded};
+use store::TableKind;
 use utoipa_axum::routes;
 use warm::Warm;
 
 /// Why a step between the enqueueing of a job and its end has no record: the record of the end names the attempt and its agent.
 const ON_THE_WAY: &str = "the record of the job's end names the attempt and its agent";
+
+/// What it reads from its environment.
+pub const PROGRAM: Program = Program {
+    name: "queue",
+    version: env!("CARGO_PKG_VERSION"),
+    tables: &[TableKind::Jobs, TableKind::Agents, TableKind::Audit],
+};
 
 /// The routes of the queue.
 pub fn routes(api: Api) -> Routes {

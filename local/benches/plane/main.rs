@@ -2,7 +2,8 @@
 //!
 //! The numbers come from the release build of `hybrid-local` with its database on disk, called over HTTP from another
 //! process, one request after the other where a latency is meant. They go to the terminal and to `target/bench.json`.
-//! `cargo test -p hybrid-local --bench plane -- units` shows the write units alone, in a debug build.
+//! `cargo test -p hybrid-local --bench plane -- units` shows the write units alone, in a debug build; `-- flood` what the flood of
+//! one tenant is to another.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -10,7 +11,7 @@
 
 mod client;
 mod depth;
-mod functions;
+mod flood;
 mod process;
 mod report;
 mod requests;
@@ -30,6 +31,10 @@ const SAMPLES: usize = 500;
 const CLIENTS: usize = 8;
 
 fn main() {
+    if std::env::args().any(|argument| argument == "flood") {
+        flood::measure(&mut Report::new());
+        return;
+    }
     // What is counted and not timed is the same in a debug build.
     if std::env::args().any(|argument| argument == "units") {
         units::measure(&mut Report::new());
@@ -44,8 +49,8 @@ fn main() {
     runtime.block_on(rates(&mut report));
     units::measure(&mut report);
     depth::measure(&mut report);
+    flood::measure(&mut report);
     runtime.block_on(memory(&mut report));
-    functions::measure(&mut report);
     report.finish();
 }
 

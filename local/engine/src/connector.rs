@@ -22,15 +22,21 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::dispatch::Answer;
 use crate::fault::{Fault, Policy};
+use crate::record::Recording;
 use crate::runner::Runner;
 
 /// The name of the database as the SDK knows it. It is never looked up.
 const ENDPOINT: &str = "http://embedded-dynamodb.invalid";
 
 /// A configuration whose calls `runner` answers.
-pub(crate) fn config(runner: Arc<Runner>, policy: Option<Policy>) -> Builder {
+pub(crate) fn config(
+    runner: Arc<Runner>,
+    recording: Option<Recording>,
+    policy: Option<Policy>,
+) -> Builder {
     let connector = SharedHttpConnector::new(Connector {
         runner,
+        recording,
         policy: policy.map(Arc::new),
     });
     Config::builder()
@@ -88,6 +94,7 @@ impl HttpClient for InProcess {
 #[derive(Clone, Debug)]
 struct Connector {
     runner: Arc<Runner>,
+    recording: Option<Recording>,
     policy: Option<Arc<Policy>>,
 }
 
@@ -111,6 +118,9 @@ impl Connector {
             .body()
             .bytes()
             .ok_or_else(|| ConnectorError::user("the request's body is a stream".into()))?;
+        if let Some(recording) = &self.recording {
+            recording.add(operation, body);
+        }
         let fault = match &self.policy {
             Some(policy) => policy.decide(operation, body),
             None => Fault::None,

@@ -12,6 +12,7 @@ mod dispatch;
 mod fault;
 mod integrity;
 mod open;
+mod record;
 mod runner;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use aws_sdk_dynamodb::config::Builder;
 
 pub use fault::{Call, Fault};
 pub use open::OpenError;
+pub use record::{Permission, Recording};
 
 use fault::Policy;
 use runner::Runner;
@@ -31,6 +33,7 @@ use runner::Runner;
 #[derive(Clone, Debug)]
 pub struct Engine {
     runner: Arc<Runner>,
+    recording: Option<Recording>,
 }
 
 impl Engine {
@@ -60,7 +63,16 @@ impl Engine {
         let runner = Runner::new(database).map_err(|error| OpenError::Engine(error.to_string()))?;
         Ok(Self {
             runner: Arc::new(runner),
+            recording: None,
         })
+    }
+
+    /// A handle to the same database, whose clients' calls are recorded there.
+    pub fn recorded_by(&self, recording: &Recording) -> Self {
+        Self {
+            runner: Arc::clone(&self.runner),
+            recording: Some(recording.clone()),
+        }
     }
 
     /// A client of the SDK whose calls are answered by this database, without retries.
@@ -70,7 +82,7 @@ impl Engine {
 
     /// The configuration of [`Engine::client`], for a caller who wants to change something, such as the retries.
     pub fn config(&self) -> Builder {
-        connector::config(Arc::clone(&self.runner), None)
+        connector::config(Arc::clone(&self.runner), self.recording.clone(), None)
     }
 
     /// A client whose calls meet the faults that `policy` names, without retries.
@@ -87,7 +99,15 @@ impl Engine {
         &self,
         policy: impl Fn(&Call<'_>) -> Fault + Send + Sync + 'static,
     ) -> Builder {
-        connector::config(Arc::clone(&self.runner), Some(Policy::new(policy)))
+        let policy = Some(Policy::new(policy));
+        connector::config(Arc::clone(&self.runner), self.recording.clone(), policy)
+    }
+
+    /// Answers one call, for whoever serves the database to other processes over HTTP: `operation` is the last part of
+    /// the header `X-Amz-Target`, `body` and the answer are JSON. Gives the status and the body.
+    pub async fn answer(&self, operation: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let answer = self.runner.run(operation, body).await;
+        (answer.status, answer.body)
     }
 
     /// Deletes what the tables' time to live says has expired, and says how many items that were. DynamoDB does this

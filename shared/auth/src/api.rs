@@ -68,6 +68,16 @@ pub trait OrProblem<T> {
     fn or_problem(self) -> Result<T, Problem>;
 }
 
+impl<T> OrProblem<T> for Result<T, secrets::Unavailable> {
+    /// 503: what the function needs for this, and nobody may read in its configuration, cannot be read now.
+    fn or_problem(self) -> Result<T, Problem> {
+        self.map_err(|error| {
+            tracing::warn!(%error, "a secret is needed");
+            Problem::busy(secrets::RETRY_SECONDS)
+        })
+    }
+}
+
 impl<T> OrProblem<T> for Result<T, StoreError> {
     fn or_problem(self) -> Result<T, Problem> {
         self.map_err(|error| match error {

@@ -132,16 +132,15 @@ impl Caller {
         wanted.find(|scope| scope.is_of_agents_alone() || !self.may(*scope))
     }
 
-    /// Whether the caller does what only owners may: a person who is one, their token with `admin`, or a token with `admin`
-    /// that no person made.
+    /// Whether the caller does what only owners may: somebody who is one, and has signed in.
     pub fn is_owner(&self) -> bool {
-        match (&self.principal, self.role) {
-            (Principal::User { role, .. }, _) => *role == Role::Owner,
-            (Principal::Token { .. }, role) => {
-                self.may(Scope::Admin) && role.is_none_or(|role| role == Role::Owner)
+        matches!(
+            self.principal,
+            Principal::User {
+                role: Role::Owner,
+                ..
             }
-            (Principal::Agent { .. } | Principal::AgentKey { .. }, _) => false,
-        }
+        )
     }
 
     /// The person who has signed in, or whose token it is.
@@ -359,32 +358,13 @@ pub(crate) fn known_caller(parts: &Parts) -> Result<Caller, Problem> {
     })
 }
 
-/// The bearer of an agent key, who wants to register. Anybody else gets 403. The key was good for this request or a few
-/// minutes ago: a registration is on the condition that it still is.
+/// What an agent is registered by, of those credentials that do that: [`Registrant`](crate::Registrant) says which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCaller {
     /// The right to the tenant's data.
     pub scope: TenantScope,
     /// The only pool that the agent may join.
     pub pool: PoolName,
-    /// The key's id, under which sessions are derived from it.
+    /// The credential's id, under which sessions are derived from it.
     pub key_id: KeyId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for KeyCaller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let caller = known_caller(parts)?;
-        match caller.principal {
-            Principal::AgentKey { pool } => Ok(Self {
-                scope: caller.scope,
-                pool,
-                key_id: caller.presented.key_id,
-            }),
-            Principal::User { .. } | Principal::Token { .. } | Principal::Agent { .. } => {
-                Err(Problem::wrong_principal("only an agent key may do this"))
-            }
-        }
-    }
 }

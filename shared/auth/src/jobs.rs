@@ -67,7 +67,8 @@ impl Api {
             NewId::OfKey(job_id) => (job_id, Some(digest(&request)?)),
         };
         web::note_job(&job_id);
-        self.take_room(&caller.scope, Room::Job).await?;
+        // Given back if the job is none that is new.
+        let room = self.take_room(&caller.scope, Room::Job).await?;
         let tenant = self.store.tenant(&caller.scope);
         let write_id = self.write_id();
         let pool = tenant
@@ -87,7 +88,10 @@ impl Api {
             }),
         };
         match tenant.enqueue_job(new, now, &write_id).await.or_problem()? {
-            Enqueued::Created(job) => Ok((StatusCode::CREATED, job)),
+            Enqueued::Created(job) => {
+                room.take_up();
+                Ok((StatusCode::CREATED, job))
+            }
             Enqueued::Existing(job) => Ok((StatusCode::OK, job)),
             Enqueued::Conflict => Err(Problem::conflict(
                 ProblemCode::IdempotencyConflict,

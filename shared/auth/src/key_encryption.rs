@@ -3,6 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use data_encoding::BASE64;
 use secrecy::zeroize::Zeroizing;
+use secrets::{Lookup, Secret};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -44,18 +45,22 @@ impl fmt::Debug for KeyEncryption {
 }
 
 impl KeyEncryption {
-    /// Reads the environment: `HMAC_KEY_ENCRYPTION_KEY`, which may be missing.
+    /// Reads the environment: `HMAC_KEY_ENCRYPTION_KEY`, or `HMAC_KEY_ENCRYPTION_KEY_ARN`, which names the secret that holds it.
+    /// Both may be missing.
     ///
     /// # Errors
-    /// What is wrong with it, with its name.
-    pub fn from_env() -> Result<Self, String> {
-        const VARIABLE: &str = "HMAC_KEY_ENCRYPTION_KEY";
-        match std::env::var(VARIABLE) {
-            Ok(text) if !text.is_empty() => {
-                Self::parse(&text).map_err(|why| format!("{VARIABLE} {why}"))
-            }
-            Ok(_) | Err(_) => Ok(Self::Off),
-        }
+    /// Every fault at once.
+    pub fn from_env() -> Result<Secret<Self>, Vec<String>> {
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    /// The same, from elsewhere than the environment.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn read(lookup: Lookup<'_>) -> Result<Secret<Self>, Vec<String>> {
+        let secret = secrets::read("HMAC_KEY_ENCRYPTION_KEY", Self::parse, lookup)?;
+        Ok(secret.unwrap_or_else(|| Secret::from(Self::Off)))
     }
 
     /// Reads one data key, or two separated by a comma, each 32 bytes in Base64.
@@ -111,6 +116,15 @@ impl KeyEncryption {
         stored.extend(nonce);
         stored.extend(&*sealed);
         Some(stored)
+    }
+
+    /// Whether it has the data key that what is stored was encrypted with.
+    pub(crate) fn knows(&self, stored: &[u8]) -> bool {
+        let id = stored.get(1..=ID_LENGTH);
+        match self {
+            Self::Off => false,
+            Self::DataKeys(keys) => keys.iter().any(|key| id == Some(&key.id[..])),
+        }
     }
 
     /// The key again; `None` if none of the data keys opens it, or it was stored for another tenant or key id.
@@ -195,8 +209,10 @@ mod tests {
         let both = format!("{}, {}", data_key(2), data_key(1));
         let both = KeyEncryption::parse(&both).unwrap();
         assert!(both.open(of, &stored).is_some());
+        assert!(both.knows(&stored) && before.knows(&stored));
         let newer = both.seal(of, &[7; 32], &Entropy::seeded(2)).unwrap();
         assert!(before.open(of, &newer).is_none());
+        assert!(both.knows(&newer) && !before.knows(&newer) && !before.knows(&[]));
         let after = KeyEncryption::parse(&data_key(2)).unwrap();
         assert!(after.open(of, &newer).is_some());
         assert!(after.open(of, &stored).is_none());

@@ -40,7 +40,7 @@ pub use domain::Environment;
 pub use domain::limits::Limits;
 pub use jobs::NewId;
 pub use key_encryption::KeyEncryption;
-pub use limits::{Room, Usage};
+pub use limits::{Room, TakenRoom, Usage};
 pub use origin::{NotAnOrigin, Origin};
 pub use registration::{Identities, Registrant};
 pub use routes::Routes;

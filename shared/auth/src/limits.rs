@@ -2,7 +2,7 @@
 
 use crate::{Api, Caller, OrProblem, Principal};
 use axum::response::Response;
-use domain::limits::{Admission, RequestClass, RequestWindow};
+use domain::limits::{Admission, RequestClass, RequestWindow, SHARE_REQUESTS_EVERY};
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -32,6 +32,13 @@ struct Known {
     /// Verified credentials whose tenant is over its limit, by the hash of their secret, and until when.
     over: HashMap<[u8; 32], (Timestamp, Admission)>,
     sizes: HashMap<TenantId, Sizes>,
+}
+
+impl Known {
+    fn knows_sizes(&self, tenant: &TenantId, now: Timestamp) -> bool {
+        let sizes = self.sizes.get(tenant);
+        sizes.is_some_and(|sizes| now.millis_since(sizes.read_at) < SIZES_REMEMBERED_MS)
+    }
 }
 
 /// How large a tenant's queue and fleet are.
@@ -66,11 +73,47 @@ impl Usage {
             ..*admission
         })
     }
+}
 
-    fn knows_sizes(&self, tenant: &TenantId, now: Timestamp) -> bool {
-        let known = self.lock();
-        let sizes = known.sizes.get(tenant);
-        sizes.is_some_and(|sizes| now.millis_since(sizes.read_at) < SIZES_REMEMBERED_MS)
+/// Room for one more thing. Dropped, it is given back: only what has come to be [takes it up](Self::take_up).
+#[derive(Debug)]
+#[must_use]
+pub struct TakenRoom(Option<Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    usage: Usage,
+    tenant: TenantId,
+    room: Room,
+    /// When the sizes were read that it was taken from: later ones know nothing of it.
+    read_at: Timestamp,
+}
+
+impl TakenRoom {
+    /// What the room was taken for is there.
+    pub fn take_up(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for TakenRoom {
+    fn drop(&mut self) {
+        let Some(taken) = self.0.take() else { return };
+        let mut known = taken.usage.lock();
+        let sizes = known.sizes.get_mut(&taken.tenant);
+        if let Some(sizes) = sizes.filter(|sizes| sizes.read_at == taken.read_at) {
+            let size = sizes.of(taken.room);
+            *size = size.saturating_sub(1);
+        }
+    }
+}
+
+impl Sizes {
+    fn of(&mut self, room: Room) -> &mut u64 {
+        match room {
+            Room::Job => &mut self.queued_jobs,
+            Room::Agent => &mut self.agents,
+        }
     }
 }
 
@@ -95,7 +138,10 @@ impl Api {
             bound(&mut known.windows);
             let of = (caller.tenant().clone(), class);
             let window = known.windows.entry(of).or_default();
-            (window.count(limit, now), window.take_unshared())
+            (
+                window.count(limit, now),
+                window.take_unshared(SHARE_REQUESTS_EVERY),
+            )
         };
         if !admission.admitted {
             let mut known = self.usage.lock();
@@ -132,36 +178,43 @@ impl Api {
     ///
     /// # Errors
     /// 429 if it has not; what the store's failures are mapped to.
-    pub async fn take_room(&self, scope: &TenantScope, room: Room) -> Result<(), Problem> {
+    pub async fn take_room(&self, scope: &TenantScope, room: Room) -> Result<TakenRoom, Problem> {
         let (limit, what) = match room {
             Room::Job => (self.limits.queued_jobs, "jobs in line"),
             Room::Agent => (self.limits.agents, "agents"),
         };
         if limit == u64::MAX {
-            return Ok(());
+            return Ok(TakenRoom(None));
         }
         let now = self.now();
-        if !self.usage.knows_sizes(scope.tenant(), now) {
+        let is_read = self.usage.lock().knows_sizes(scope.tenant(), now);
+        if !is_read {
             let read = self.read_sizes(scope, now).await.or_problem()?;
             let mut known = self.usage.lock();
-            bound(&mut known.sizes);
-            known.sizes.insert(scope.tenant().clone(), read);
+            // Of two that read them at the same moment the first may have taken some already.
+            if !known.knows_sizes(scope.tenant(), now) {
+                bound(&mut known.sizes);
+                known.sizes.insert(scope.tenant().clone(), read);
+            }
         }
         let mut known = self.usage.lock();
         let Some(sizes) = known.sizes.get_mut(scope.tenant()) else {
-            return Ok(());
+            return Ok(TakenRoom(None));
         };
-        let size = match room {
-            Room::Job => &mut sizes.queued_jobs,
-            Room::Agent => &mut sizes.agents,
-        };
+        let read_at = sizes.read_at;
+        let size = sizes.of(room);
         if *size >= limit {
             let detail = format!("the organisation may have {limit} {what}");
             let problem = Problem::new(ProblemCode::TooManyRequests, detail);
             return Err(problem.retry_after(FULL_RETRY_SECONDS));
         }
         *size += 1;
-        Ok(())
+        Ok(TakenRoom(Some(Taken {
+            usage: self.usage.clone(),
+            tenant: scope.tenant().clone(),
+            room,
+            read_at,
+        })))
     }
 
     async fn read_sizes(&self, scope: &TenantScope, now: Timestamp) -> Result<Sizes, StoreError> {

@@ -36,6 +36,14 @@ const ENROLMENT_TOKEN: &str = "enrolmentToken";
 const WORKLOAD_TOKEN: &str = "workloadToken";
 const SIGNED_REQUEST: &str = "signedRequest";
 
+/// What agents register with: the security scheme of each, and what people call it.
+pub(crate) const REGISTERING: [(&str, &str); 4] = [
+    (AGENT_KEY, "agent key"),
+    (ENROLMENT_TOKEN, "enrolment token"),
+    (WORKLOAD_TOKEN, "workload's token"),
+    (SIGNED_REQUEST, "signed request"),
+];
+
 /// The names of the error responses that operations refer to, by status.
 const ERRORS: [(u16, &str); 10] = [
     (400, "Invalid"),
@@ -298,10 +306,9 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
         security.push(open(API_TOKEN));
     }
     security.extend(access.agent.map(|agent| scoped(AGENT_SESSION, agent.scope)));
-    let registering = [AGENT_KEY, ENROLMENT_TOKEN, WORKLOAD_TOKEN, SIGNED_REQUEST];
     let registering = access
         .agent_key
-        .map(|scope| registering.map(|it| scoped(it, scope)));
+        .map(|scope| REGISTERING.map(|(scheme, _)| scoped(scheme, scope)));
     security.extend(registering.into_iter().flatten());
     security
 }

@@ -14,6 +14,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use oidc::{KeyFetcher, Network};
+use secrets::{Lookup, Secret};
+use std::sync::Arc;
 use store::{CredentialKind, KeyId, Presented, Proof, Subject, TenantScope, UsedOnce, Verified};
 use web::{BODY_LIMIT, Problem, ProblemCode};
 use wire::{PoolName, Timestamp};
@@ -24,25 +26,49 @@ pub struct Identities {
     /// Where the keys of issuers come from.
     pub issuers: KeyFetcher,
     /// How the keys of HMAC signatures are kept.
-    pub key_encryption: KeyEncryption,
+    pub key_encryption: Secret<KeyEncryption>,
 }
 
 impl Identities {
-    /// Reads the environment: `HMAC_KEY_ENCRYPTION_KEY` (optional). Issuers are those of the Internet.
+    /// Reads the environment: `HMAC_KEY_ENCRYPTION_KEY` or `HMAC_KEY_ENCRYPTION_KEY_ARN` (optional). Issuers are those of the
+    /// Internet.
     ///
     /// # Errors
     /// Every fault at once.
     pub fn from_env() -> Result<Self, Vec<String>> {
-        let key_encryption = KeyEncryption::from_env().map_err(|fault| vec![fault])?;
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    /// The same, from elsewhere than the environment.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, Vec<String>> {
+        let key_encryption = KeyEncryption::read(lookup)?;
         Ok(Self::new(Network::public(), key_encryption))
     }
 
     /// Issuers are those that the network leads to.
-    pub fn new(network: Network, key_encryption: KeyEncryption) -> Self {
+    pub fn new(network: Network, key_encryption: impl Into<Secret<KeyEncryption>>) -> Self {
         Self {
             issuers: KeyFetcher::new(network),
-            key_encryption,
+            key_encryption: key_encryption.into(),
         }
+    }
+
+    /// What opens a key that is stored encrypted. Another process may have encrypted it with a data key that is newer than
+    /// what is known here, so whoever does not know that data key looks for it.
+    async fn encryption_of(
+        &self,
+        sealed: &[u8],
+        now: Timestamp,
+    ) -> Result<Arc<KeyEncryption>, Problem> {
+        let known = self.key_encryption.get(now).await.or_problem()?;
+        if known.knows(sealed) {
+            return Ok(known);
+        }
+        let newer = self.key_encryption.newer(&known, now).await.or_problem()?;
+        Ok(newer.unwrap_or(known))
     }
 }
 
@@ -215,11 +241,17 @@ async fn signed(
     let body = to_bytes(body, BODY_LIMIT).await;
     let body = body.map_err(|_| Problem::too_large())?;
     let key = api.store.signing_key(&signed.key_id, now).await;
-    let verified = key.or_problem()?.and_then(|key| {
-        key.verify(|material, tenant| {
-            signed.is_by(material, tenant, &identities.key_encryption, &body)
-        })
-    });
+    let verified = match key.or_problem()? {
+        Some(key) => {
+            // What verifies with a public key needs no secret of ours, and is not kept waiting for it.
+            let encryption = match key.sealed() {
+                Some(sealed) => identities.encryption_of(sealed, now).await?,
+                None => Arc::default(),
+            };
+            key.verify(|material, tenant| signed.is_by(material, tenant, &encryption, &body))
+        }
+        None => None,
+    };
     let until = signed.good_until();
     let used = UsedOnce::nonce(&signed.key_id, &signed.nonce, until);
     let proven = verified.and_then(|verified| {

@@ -28,9 +28,8 @@ impl Routes {
         self.guarded(access, false, added)
     }
 
-    /// As [`route`](Self::route), for handlers that take a [`KnownAgent`](crate::KnownAgent) or a
-    /// [`KeyCaller`](crate::KeyCaller): a credential that was verified a few minutes ago reaches them without a read, and
-    /// what they do is on the condition that it is still good.
+    /// As [`route`](Self::route), for handlers that take a [`KnownAgent`](crate::KnownAgent): a credential that was verified a
+    /// few minutes ago reaches them without a read, and what they do is on the condition that it is still good.
     pub fn route_for_known_agents(self, access: Access, added: UtoipaMethodRouter<Api>) -> Self {
         self.guarded(access, true, added)
     }

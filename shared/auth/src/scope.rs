@@ -53,7 +53,7 @@ scopes! {
     TokensWrite = "tokens:write",
     /// Read who is in the organisation, and who is invited.
     MembersRead = "members:read",
-    /// Invite, change and remove members.
+    /// Invite, change and remove members. It takes a session: tokens do not have it.
     MembersWrite = "members:write",
     /// Decide which machines may become agents: agent keys, enrolment tokens, trust rules, signing keys.
     AgentsEnrol = "agents:enrol",
@@ -70,6 +70,11 @@ impl Scope {
             self,
             Self::QueueClaim | Self::AgentsHeartbeat | Self::AgentsRegister
         )
+    }
+
+    /// Whether it opens nothing to a token, so that none is made with it: it is for people who have signed in.
+    pub const fn is_for_sessions_alone(self) -> bool {
+        matches!(self, Self::MembersWrite)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Origin;
 use domain::Environment;
-use store::{Store, TableKind, Tables, client_from_env};
-use telemetry::{LOG_LEVEL, Meter, check_log_level};
+use store::{Store, TableKind, Tables, client_from};
+use telemetry::{LOG_LEVEL, Meter, Traces, check_log_level};
 
 /// A program that serves HTTP on Lambda.
 #[derive(Debug, Clone, Copy)]
@@ -32,13 +32,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `PUBLIC_ORIGIN`, `LOG_LEVEL` (optional), the
+    /// Reads what `lookup` finds in the environment: `ENVIRONMENT` (`live` or `test`), `PUBLIC_ORIGIN`, `LOG_LEVEL` (optional), the
     /// `DYNAMODB_TABLE_*` of the program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
     ///
     /// # Errors
     /// Every fault at once.
-    pub(crate) fn from_env(program: &Program) -> Result<Self, Vec<String>> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    pub(crate) fn read(
+        program: &Program,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<String>> {
+        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let mut faults = Vec::new();
         let environment = match variable("ENVIRONMENT") {
             None => {
@@ -68,12 +71,11 @@ impl Settings {
         if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
             faults.push(format!("{LOG_LEVEL}: {why}"));
         }
+        faults.extend(Traces::read(lookup).err());
         let mut used = program.tables.to_vec();
         used.extend(WHO_CALLS);
-        let tables =
-            Tables::from_env(&used).map_err(|names| faults.extend(names.into_iter().map(missing)));
-        let client =
-            client_from_env().map_err(|fault| faults.extend(fault.0.into_iter().map(missing)));
+        let tables = Tables::read(&used, lookup).map_err(|found| faults.extend(found));
+        let client = client_from(lookup).map_err(|found| faults.extend(found));
         faults.extend(
             telemetry::LAMBDA_VARIABLES
                 .into_iter()
@@ -109,7 +111,7 @@ mod tests {
             version: "0",
             tables: &[TableKind::Jobs, TableKind::Agents],
         };
-        let faults = Settings::from_env(&program).unwrap_err();
+        let faults = Settings::read(&program, &|_| None).unwrap_err();
         for name in [
             "ENVIRONMENT",
             "PUBLIC_ORIGIN",

@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use store::{KeyId, VerifyingMaterial};
+use web::SentPath;
 use wire::{
     SIGNED_KEY_ID, SIGNED_NONCE, SIGNED_SIGNATURE, SIGNED_TIMESTAMP, SignedParts, TenantId,
     Timestamp,
@@ -82,7 +83,7 @@ impl Signed {
             timestamp: timestamp.to_owned(),
             method: parts.method.as_str().to_owned(),
             host: host(parts).ok_or(Unsigned::Malformed)?.to_owned(),
-            path: parts.uri.path().to_owned(),
+            path: sent_path(parts).to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             signature: signature.map_err(|_| Unsigned::Malformed)?,
         };
@@ -144,6 +145,12 @@ fn host(parts: &Parts) -> Option<&str> {
     } else {
         parts.uri.authority().map(http::uri::Authority::as_str)
     }
+}
+
+/// The path that was called, which is what the client has signed.
+fn sent_path(parts: &Parts) -> &str {
+    let sent = parts.extensions.get::<SentPath>();
+    sent.map_or(parts.uri.path(), |SentPath(path)| path)
 }
 
 /// The value of a header that is there once.

@@ -120,6 +120,20 @@ fn a_signature_holds_for_its_algorithm_and_its_body_alone() {
     );
 }
 
+#[test]
+fn what_was_signed_is_the_path_that_was_called_and_not_the_route_behind_it() {
+    let mut routed = borrowed(&headers(&ed25519_signature()));
+    let sent = SentPath("/api/agents/register".to_owned());
+    routed.uri = "/register?a=%20b&a".parse().unwrap();
+    let verified = |parts: &Parts| {
+        let signed = Signed::read(parts, &origin(), NOW).unwrap();
+        verifies(&signed, &ed25519_material(), BODY)
+    };
+    assert!(!verified(&routed));
+    routed.extensions.insert(sent);
+    assert!(verified(&routed));
+}
+
 /// The order of the group. Added to S, it gives another signature to whoever does not reduce S.
 const ORDER: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,

@@ -10,8 +10,8 @@ mod walks;
 
 use crate::walk::{Samples, Violation, Walker};
 use crate::{
-    Access, AgentCaller, Api, Caller, Environment, KeyCaller, OrProblem, PersonCaller, Routes,
-    Scope, Token,
+    Access, AgentCaller, Api, Caller, Environment, Identities, KeyEncryption, OrProblem,
+    PersonCaller, Registrant, Routes, Scope, Token,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Body;
@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use embedded_dynamodb::{Engine, Fault};
 use http::Request;
 use http_body_util::BodyExt;
+use oidc::Network;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use store::{CredentialKind, KeyId, NewApiToken, Presented, Store, Tables, TenantScope};
@@ -29,7 +30,7 @@ use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
 use web::{ApiJson, ApiPath, Clock, Problem};
-use wire::{AgentId, JobId, Timestamp};
+use wire::{AgentId, JobId, PoolName, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -75,8 +76,9 @@ async fn end(State(api): State<Api>, agent: AgentCaller) -> Result<(), Problem> 
 }
 
 #[utoipa::path(post, path = "/api/register", responses((status = 201)))]
-async fn register(key: KeyCaller) -> Json<Value> {
-    Json(json!({"pool": key.pool}))
+async fn register(registrant: Registrant) -> Result<Json<Value>, Problem> {
+    let key = registrant.key_for(&PoolName::parse("walk").unwrap())?;
+    Ok(Json(json!({"pool": key.pool})))
 }
 
 fn the_job() -> JobId {
@@ -97,7 +99,11 @@ fn routes(api: Api) -> Routes {
         .route(Access::people(Scope::JobsWrite), routes!(create_job))
         .route(Access::agent(Scope::QueueClaim), routes!(claim))
         .route(Access::own_agent(Scope::AgentsHeartbeat), routes!(end))
-        .route(Access::agent_key(Scope::AgentsRegister), routes!(register))
+        .route_for_registration(
+            Access::agent_key(Scope::AgentsRegister),
+            Identities::new(Network::public(), KeyEncryption::Off),
+            routes!(register),
+        )
 }
 
 fn samples() -> Samples {

@@ -75,7 +75,8 @@ impl Walker {
             api: api.clone(),
             here: Tenant::create(api, here).await?,
             elsewhere: Tenant::create(api, elsewhere).await?,
-            refused: credentials::refused(api, here).await?,
+            // What it keeps meanwhile is large.
+            refused: Box::pin(credentials::refused(api, here)).await?,
         })
     }
 
@@ -124,6 +125,12 @@ impl Walker {
                     report.add("declares an access that is none");
                     continue;
                 };
+                let for_sessions = access
+                    .people
+                    .filter(|needed| needed.is_for_sessions_alone());
+                report.expect(for_sessions.is_none(), || {
+                    "lets tokens in with a scope that no token has".to_owned()
+                });
                 let route = Route {
                     target,
                     access,
@@ -159,7 +166,9 @@ impl Walker {
         report.expect(none.headers.contains_key("www-authenticate"), || {
             "401 without WWW-Authenticate".to_owned()
         });
-        for refused in &self.refused {
+        let may_register = route.access.agent_key.is_some();
+        let refused = self.refused.iter();
+        for refused in refused.filter(|refused| !(refused.registers && may_register)) {
             let target = &route.target;
             let answer = client.send(target, target.existing, &refused.sent).await;
             report.expect(answer.same_as(&none), || {
@@ -314,8 +323,10 @@ impl Walker {
             };
             callers.push(("an agent session", &own.header, name));
         }
+        let enrolment = self.here.enrolment().await?;
         if route.access.agent_key.is_some() {
             callers.push(("an agent key", &self.here.key, route.target.unknown));
+            callers.push(("an enrolment token", &enrolment, route.target.unknown));
         }
         for (who, header, name) in callers {
             let answer = client.call(&route.target, name, Some(header)).await;

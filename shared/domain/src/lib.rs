@@ -8,6 +8,8 @@ mod environment;
 pub mod job;
 pub mod limits;
 pub mod pool;
+pub mod relay;
+pub mod routing;
 pub mod statistics;
 pub mod timing;
 pub mod trust;

@@ -7,7 +7,10 @@ pub const WINDOW_SECONDS: i64 = 10;
 
 /// After how many requests of a tenant a process tells the others of them. Below that it keeps its count to itself, so that
 /// a tenant with few requests costs nothing.
-const SHARE_EVERY: u64 = 50;
+pub const SHARE_REQUESTS_EVERY: u64 = 50;
+
+/// The same of sign-ins from one address.
+pub const SHARE_SIGN_INS_EVERY: u64 = 5;
 
 /// How much of everything one tenant may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +96,11 @@ pub struct Admission {
     pub reset_seconds: u32,
 }
 
-/// The requests of one tenant and class in the present window, as far as this process knows.
+/// The requests of one tenant and class, or of one address, in the present window, as far as this process knows.
+///
+/// All processes together admit at most `limit + every * processes - 1` in a window, if each tells the others whenever it
+/// [can](Self::take_unshared) before it admits another: whoever tells them learns of all that they have told, so that none
+/// goes on beyond the limit after that, and none keeps `every` to itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestWindow {
     number: i64,
@@ -130,9 +137,9 @@ impl RequestWindow {
         }
     }
 
-    /// How many requests the other processes have to be told of, if it is time for that. Whoever asks tells them.
-    pub fn take_unshared(&mut self) -> Option<u64> {
-        (self.unshared >= SHARE_EVERY).then(|| std::mem::take(&mut self.unshared))
+    /// How many requests the other processes have to be told of, once there are `every` of them. Whoever asks tells them.
+    pub fn take_unshared(&mut self, every: u64) -> Option<u64> {
+        (self.unshared >= every).then(|| std::mem::take(&mut self.unshared))
     }
 
     /// Takes note of how many requests all processes together have told each other of in that window.
@@ -174,18 +181,85 @@ mod tests {
     fn what_other_processes_served_counts_and_few_requests_are_kept_to_oneself() {
         let mut window = RequestWindow::default();
         let number = RequestWindow::number_at(NOW);
-        for _ in 0..SHARE_EVERY - 1 {
+        for _ in 0..49 {
             window.count(1_000, NOW);
         }
-        assert_eq!(window.take_unshared(), None);
+        assert_eq!(window.take_unshared(50), None);
         window.count(1_000, NOW);
-        assert_eq!(window.take_unshared(), Some(SHARE_EVERY));
-        assert_eq!(window.take_unshared(), None);
+        assert_eq!(window.take_unshared(50), Some(50));
+        assert_eq!(window.take_unshared(50), None);
         window.count(1_000, NOW);
         window.learn(number, 900);
         assert_eq!(window.count(1_000, NOW).remaining, 1_000 - 902);
         window.learn(number - 1, 5_000);
         window.learn(number, 10);
         assert_eq!(window.count(1_000, NOW).remaining, 1_000 - 903);
+    }
+
+    /// Processes that serve one tenant, and what they have told each other.
+    struct Fleet {
+        windows: Vec<RequestWindow>,
+        shared: u64,
+        admitted: u64,
+    }
+
+    impl Fleet {
+        fn new(processes: usize) -> Self {
+            Self {
+                windows: vec![RequestWindow::default(); processes],
+                shared: 0,
+                admitted: 0,
+            }
+        }
+
+        /// One request to one of them: whether it was admitted.
+        fn serve(&mut self, process: usize, limit: u64, every: u64) -> bool {
+            let window = &mut self.windows[process];
+            let admitted = window.count(limit, NOW).admitted;
+            self.admitted += u64::from(admitted);
+            if let Some(served) = window.take_unshared(every) {
+                self.shared += served;
+                window.learn(RequestWindow::number_at(NOW), self.shared);
+            }
+            admitted
+        }
+    }
+
+    #[test]
+    fn together_processes_exceed_a_limit_by_no_more_than_they_keep_to_themselves() {
+        for (limit, every) in [(1_000, 50), (20, 5), (7, 5), (3, 50)] {
+            for processes in [1, 2, 8, 100] {
+                let bound = limit + every * processes as u64 - 1;
+                // At the worst, each comes as near to telling as it can before any of them is told.
+                let mut worst = Fleet::new(processes);
+                for process in 0..processes {
+                    for _ in 1..every {
+                        worst.serve(process, limit, every);
+                    }
+                }
+                // In turns, and by chance (xorshift).
+                let (mut turns, mut chance) = (Fleet::new(processes), Fleet::new(processes));
+                let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+                let requests = 3 * (limit + every * processes as u64);
+                for number in 0..requests {
+                    let process = usize::try_from(number).unwrap_or(0) % processes;
+                    turns.serve(process, limit, every);
+                    worst.serve(process, limit, every);
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    let process = usize::try_from(random >> 32).unwrap_or(0) % processes;
+                    chance.serve(process, limit, every);
+                }
+                for fleet in [worst, turns, chance] {
+                    let (low, high) = (limit.min(bound), bound);
+                    let admitted = fleet.admitted;
+                    assert!(
+                        (low..=high).contains(&admitted),
+                        "{admitted} of {limit}, {processes} processes that share every {every}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,6 @@
 //! of their membership, so that one call reads both: it may never do more than the person may now.
 
 mod agent_credentials;
-mod agent_keys;
 mod authenticate;
 mod enrolment;
 mod item;
@@ -24,11 +23,10 @@ mod write;
 pub use agent_credentials::{
     AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
 };
-pub use agent_keys::{AgentKeyRotation, LEAST_OVERLAP_SECONDS};
 pub use enrolment::NewEnrolment;
 pub use registration::{Proof, Registration, UsedOnce};
 pub use revoke::Revocation;
-pub use rotate::{NewSecret, Rotation};
+pub use rotate::{LEAST_OVERLAP_SECONDS, NewSecret, Rotation};
 pub use signing_keys::{NewSigningKey, UnverifiedSigner, VerifyingMaterial};
 pub use tokens::{ApiToken, ApiTokenPage, TokenCounts, TokenPosition};
 pub use trust_rules::{MAX_TRUST_RULES, TrustRule, TrustRuleCreation, UnverifiedWorkload};

@@ -3,6 +3,7 @@
 use crate::{KeyId, MemberHandle, TenantScope};
 use data_encoding::HEXLOWER;
 use domain::Timestamp;
+use std::net::IpAddr;
 use wire::{AgentId, DeploymentId, JobId, PoolName, ServiceName, TenantId, UserId};
 
 /// Milliseconds as 13 digits, so that keys sort as times do until the year 2286.
@@ -47,6 +48,11 @@ pub(crate) fn parse_deadline_sort(sort: &str) -> Option<(TenantScope, &str)> {
 /// The partition of the register of tenants, in the deadline index of the agents table.
 pub(crate) fn tenants_shard(shard: u32) -> String {
     format!("R#{shard}")
+}
+
+/// The counts of sign-ins from an address.
+pub(crate) fn sign_ins(from: IpAddr) -> String {
+    format!("SI#{from}")
 }
 
 impl TenantScope {

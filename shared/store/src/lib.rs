@@ -9,6 +9,7 @@ mod agents;
 mod audit;
 mod call;
 mod client;
+mod connector;
 mod credentials;
 mod deployments;
 mod error;
@@ -35,14 +36,14 @@ pub use agents::{
 pub use audit::{
     AuditExport, AuditFilter, AuditPage, AuditPosition, IntentKey, MAX_PAGE_RECORDS, end_of,
 };
-pub use client::{ClientFault, client_from_env};
+pub use client::client_from;
 pub use credentials::{
-    AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition,
-    AgentKeyRotation, ApiToken, ApiTokenPage, Creation, CredentialKind, KeyId,
-    LEAST_OVERLAP_SECONDS, MAX_TRUST_RULES, NewAgentKey, NewApiToken, NewEnrolment, NewSecret,
-    NewSigningKey, NotAKeyId, Presented, Proof, Registration, Revocation, Rotation, SessionKey,
-    Subject, TokenCounts, TokenMember, TokenPosition, TrustRule, TrustRuleCreation,
-    UnverifiedSigner, UnverifiedWorkload, UsedOnce, Verified, VerifyingMaterial,
+    AgentCredential, AgentCredentialEntry, AgentCredentialPage, AgentCredentialPosition, ApiToken,
+    ApiTokenPage, Creation, CredentialKind, KeyId, LEAST_OVERLAP_SECONDS, MAX_TRUST_RULES,
+    NewAgentKey, NewApiToken, NewEnrolment, NewSecret, NewSigningKey, NotAKeyId, Presented, Proof,
+    Registration, Revocation, Rotation, SessionKey, Subject, TokenCounts, TokenMember,
+    TokenPosition, TrustRule, TrustRuleCreation, UnverifiedSigner, UnverifiedWorkload, UsedOnce,
+    Verified, VerifyingMaterial,
 };
 pub use deployments::{
     DeploymentAction, DeploymentCounts, DeploymentCreation, DeploymentFilter, DeploymentOutcome,

@@ -1,13 +1,18 @@
-//! How many requests of a tenant all processes together have served.
+//! How many requests of a tenant, and how many sign-ins from an address, all processes together have served.
 
-use crate::call::{key, number};
+use crate::call::{Item, key, number};
 use crate::schema::{TTL, TableKind};
-use crate::{StoreError, TenantStore};
+use crate::{Store, StoreError, TenantStore, keys};
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
 use domain::limits::{RequestClass, WINDOW_SECONDS};
+use std::net::IpAddr;
 
 /// For how long the count of a window is kept, in seconds.
 const KEPT_SECONDS: i64 = 3600;
+
+fn sort(prefix: &str, window: i64) -> String {
+    format!("{prefix}#{window:012}")
+}
 
 impl TenantStore<'_> {
     /// Adds requests to those of that window, and says how many they are now.
@@ -22,30 +27,54 @@ impl TenantStore<'_> {
         window: i64,
         served: u64,
     ) -> Result<u64, StoreError> {
-        const OPERATION: &str = "share_requests";
-        let sort = format!("{}#{window:012}", class.as_str());
+        let count = key(self.scope.requests(), &sort(class.as_str(), window));
+        let count = ("share_requests", TableKind::Agents, count);
+        self.store.add_to_count(count, window, served).await
+    }
+}
+
+impl Store {
+    /// The same of sign-ins from an address, who nobody knows yet. It stands with the sessions, and is nobody's.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation. Writes 1 unit.
+    pub async fn share_sign_ins(
+        &self,
+        from: IpAddr,
+        window: i64,
+        tried: u64,
+    ) -> Result<u64, StoreError> {
+        let count = key(keys::sign_ins(from), &sort("tried", window));
+        let count = ("share_sign_ins", TableKind::Sessions, count);
+        self.add_to_count(count, window, tried).await
+    }
+
+    async fn add_to_count(
+        &self,
+        (operation, table, count): (&'static str, TableKind, Item),
+        window: i64,
+        more: u64,
+    ) -> Result<u64, StoreError> {
         let expires = (window + 1) * WINDOW_SECONDS + KEPT_SECONDS;
         let answer = self
-            .store
             .client
             .update_item()
-            .table_name(self.store.tables.name(TableKind::Agents))
-            .set_key(Some(key(self.scope.requests(), &sort)))
-            .update_expression("ADD served :served SET #ttl = :expires")
+            .table_name(self.tables.name(table))
+            .set_key(Some(count))
+            .update_expression("ADD served :more SET #ttl = :expires")
             .expression_attribute_names("#ttl", TTL)
-            .expression_attribute_values(":served", number(served))
+            .expression_attribute_values(":more", number(more))
             .expression_attribute_values(":expires", number(expires))
             .return_values(ReturnValue::UpdatedNew)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
-            .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
-        self.store
-            .count_write(OPERATION, answer.consumed_capacity());
+            .map_err(|error| StoreError::from_sdk(operation, &error))?;
+        self.count_write(operation, answer.consumed_capacity());
         let total = answer.attributes().and_then(|item| item.get("served"));
         total
             .and_then(|value| value.as_n().ok()?.parse().ok())
-            .ok_or_else(|| StoreError::unreadable(OPERATION, "there is no count"))
+            .ok_or_else(|| StoreError::unreadable(operation, "there is no count"))
     }
 }
 
@@ -71,6 +100,22 @@ mod tests {
             assert_eq!(share(&acme, RequestClass::Agents, 7, 1).await, 1);
             assert_eq!(share(&acme, RequestClass::People, 8, 2).await, 2);
             assert_eq!(share(&other, RequestClass::People, 7, 3).await, 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn sign_ins_add_up_by_address_and_window() {
+        for (_, store) in stores().await {
+            let one: IpAddr = "203.0.113.7".parse().unwrap();
+            let other: IpAddr = "2001:db8::".parse().unwrap();
+            let share = async |from, window, tried| {
+                let shared = store.share_sign_ins(from, window, tried).await;
+                shared.unwrap()
+            };
+            assert_eq!(share(one, 7, 5).await, 5);
+            assert_eq!(share(one, 7, 5).await, 10);
+            assert_eq!(share(other, 7, 5).await, 5);
+            assert_eq!(share(one, 8, 5).await, 5);
         }
     }
 }

@@ -181,23 +181,30 @@ impl Tables {
         Self(TABLES.map(|table| format!("{prefix}{}", table.default_name)))
     }
 
-    /// The names from the environment, of the tables that a program uses.
+    /// The names of the tables that a program uses, from the variables that `lookup` finds.
     ///
     /// # Errors
-    /// The names of all variables that are missing.
-    pub fn from_env(used: &[TableKind]) -> Result<Self, Vec<&'static str>> {
+    /// Every fault at once, each with the name of its variable.
+    pub fn read(
+        used: &[TableKind],
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<String>> {
         let mut names = Self::default();
-        let mut missing = Vec::new();
+        let mut faults = Vec::new();
         for table in TABLES.iter().filter(|table| used.contains(&table.kind)) {
-            match std::env::var(table.variable) {
-                Ok(name) if !name.is_empty() => names.0[table.kind as usize] = name,
-                Ok(_) | Err(_) => missing.push(table.variable),
+            let variable = table.variable;
+            match lookup(variable).filter(|name| !name.is_empty()) {
+                Some(name) if is_table_name(&name) => names.0[table.kind as usize] = name,
+                Some(_) => faults.push(format!(
+                    "{variable} must be 3 to 255 letters, digits, `_`, `-` and `.`"
+                )),
+                None => faults.push(format!("{variable} is missing")),
             }
         }
-        if missing.is_empty() {
+        if faults.is_empty() {
             Ok(names)
         } else {
-            Err(missing)
+            Err(faults)
         }
     }
 
@@ -207,9 +214,32 @@ impl Tables {
     }
 }
 
+/// Whether DynamoDB could have a table of that name.
+fn is_table_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (3..=255).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_no_table_can_have_is_a_fault_like_one_that_is_missing() {
+        let used = [TableKind::Jobs, TableKind::Agents, TableKind::Audit];
+        let read = Tables::read(&used, &|name| match name {
+            "DYNAMODB_TABLE_JOBS" => Some("${Jobs}".to_owned()),
+            "DYNAMODB_TABLE_AGENTS" => Some("hybrid-ci-test-agents".to_owned()),
+            _ => None,
+        });
+        assert_eq!(
+            read.err().unwrap_or_default(),
+            [
+                "DYNAMODB_TABLE_JOBS must be 3 to 255 letters, digits, `_`, `-` and `.`",
+                "DYNAMODB_TABLE_AUDIT is missing",
+            ]
+        );
+    }
 
     #[test]
     fn tables_stand_in_the_order_of_their_kinds() {

@@ -135,7 +135,6 @@ pub(crate) fn new_invitation(role: Role) -> (NewInvitation, Presented) {
         role,
         created_by: "test".to_owned(),
         creator: None,
-        token: None,
         expires_at: NOW.plus_seconds(7 * 24 * 3600),
     };
     (new, presented)

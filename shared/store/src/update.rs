@@ -5,6 +5,7 @@ use crate::schema::{PK, SK, TableKind};
 use crate::{Store, StoreError, WriteId};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
@@ -81,7 +82,7 @@ impl Store {
         let seen = before.get("revision").cloned().unwrap_or(number(0));
         after.insert(WRITE_ID.to_owned(), string(write_id.as_str()));
         let difference = Difference::of(before, &after);
-        let answer = self
+        let update = self
             .client
             .update_item()
             .table_name(self.tables.name(table))
@@ -90,7 +91,25 @@ impl Store {
             .set_expression_attribute_names(Some(difference.names))
             .set_expression_attribute_values(Some(difference.values))
             .condition_expression("revision = :seen")
-            .expression_attribute_values(":seen", seen)
+            .expression_attribute_values(":seen", seen);
+        Ok(match self.update_if(operation, update).await? {
+            Outcome::Applied(_) => Outcome::Applied(after),
+            Outcome::Missing => Outcome::Missing,
+            Outcome::Stale(found) if found.get(WRITE_ID) == after.get(WRITE_ID) => {
+                Outcome::Applied(found)
+            }
+            Outcome::Stale(found) => Outcome::Stale(found),
+        })
+    }
+
+    /// Sends an update that is on a condition. Applied, it is with the attributes that it asked for; if the condition does not
+    /// hold, what is there.
+    pub(crate) async fn update_if(
+        &self,
+        operation: &'static str,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<Outcome<Item>, StoreError> {
+        let answer = update
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
@@ -98,20 +117,15 @@ impl Store {
         let error = match answer {
             Ok(answer) => {
                 self.count_write(operation, answer.consumed_capacity());
-                return Ok(Outcome::Applied(after));
+                return Ok(Outcome::Applied(answer.attributes.unwrap_or_default()));
             }
             Err(error) => error,
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 self.meter.lost_race(operation);
-                Ok(match failed.item().cloned() {
-                    None => Outcome::Missing,
-                    Some(found) if found.get(WRITE_ID) == after.get(WRITE_ID) => {
-                        Outcome::Applied(found)
-                    }
-                    Some(found) => Outcome::Stale(found),
-                })
+                let found = failed.item().filter(|found| !found.is_empty());
+                Ok(found.cloned().map_or(Outcome::Missing, Outcome::Stale))
             }
             Some(_) | None => Err(StoreError::from_sdk(operation, &error)),
         }

@@ -2,6 +2,7 @@
 //!
 //! Specification: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
+use crate::kept::KeptMetrics;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::io::{self, Write};
@@ -12,6 +13,9 @@ pub const NAMESPACE: &str = "HybridCiCd";
 
 /// How many metrics one line may hold.
 pub const MAX_METRICS: usize = 100;
+
+/// How many values one metric of a line may have.
+pub const MAX_VALUES: usize = 100;
 
 /// How many dimensions one line may have.
 pub const MAX_DIMENSIONS: usize = 30;
@@ -55,6 +59,36 @@ pub struct Metric {
     pub value: f64,
 }
 
+/// What a metric came to: once, or each time since it was last published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values<'a> {
+    One(f64),
+    Each(&'a [f64]),
+}
+
+/// A metric of a line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Series<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) values: Values<'a>,
+}
+
+impl Series<'_> {
+    /// Values as CloudWatch takes them; none if there is nothing that it would take.
+    fn value(&self) -> Option<Value> {
+        match self.values {
+            Values::One(value) => value.is_finite().then(|| value.into()),
+            Values::Each(values) => {
+                let mut values = values.to_vec();
+                values.retain(|value| value.is_finite());
+                values.truncate(MAX_VALUES);
+                (!values.is_empty()).then(|| values.into())
+            }
+        }
+    }
+}
+
 /// Where the metrics of one environment go. Clones share it.
 #[derive(Clone)]
 pub struct MetricSink(Option<Open>);
@@ -62,7 +96,13 @@ pub struct MetricSink(Option<Open>);
 #[derive(Clone)]
 struct Open {
     environment: Arc<str>,
-    writer: Arc<Mutex<dyn Write + Send>>,
+    to: To,
+}
+
+#[derive(Clone)]
+enum To {
+    Writer(Arc<Mutex<dyn Write + Send>>),
+    Kept(KeptMetrics),
 }
 
 impl MetricSink {
@@ -80,7 +120,15 @@ impl MetricSink {
     pub fn to(environment: &str, writer: Arc<Mutex<dyn Write + Send>>) -> Self {
         Self(Some(Open {
             environment: environment.into(),
-            writer,
+            to: To::Writer(writer),
+        }))
+    }
+
+    /// The memory of this process, for whoever asks it.
+    pub fn kept(environment: &str, kept: KeptMetrics) -> Self {
+        Self(Some(Open {
+            environment: environment.into(),
+            to: To::Kept(kept),
         }))
     }
 
@@ -100,11 +148,32 @@ impl MetricSink {
         metrics: [Metric; METRICS],
     ) {
         const { assert!(DIMENSIONS < MAX_DIMENSIONS && METRICS <= MAX_METRICS) }
+        let series = metrics.map(|metric| Series {
+            name: metric.name,
+            unit: metric.unit,
+            values: Values::One(metric.value),
+        });
+        self.publish_series(at_ms, &dimensions, &series);
+    }
+
+    /// The same, of metrics that may have several values.
+    pub(crate) fn publish_series(
+        &self,
+        at_ms: i64,
+        dimensions: &[(&'static str, &str)],
+        series: &[Series<'_>],
+    ) {
+        let known = |one: &Series<'_>| crate::catalogue::knows(one.name, one.unit, dimensions);
+        debug_assert!(series.iter().all(known), "{series:?} {dimensions:?}");
         let Some(open) = &self.0 else { return };
-        let mut line = line(at_ms, &open.environment, &dimensions, &metrics);
+        let writer = match &open.to {
+            To::Kept(kept) => return kept.keep(at_ms, dimensions, series),
+            To::Writer(writer) => writer,
+        };
+        let mut line = line(at_ms, &open.environment, dimensions, series);
         line.push('\n');
         // Whatever happened to another thread that held the lock, the next line begins anew.
-        let mut writer = open.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         // In one go, so that no line of the log gets in between.
         let _ = writer
             .write_all(line.as_bytes())
@@ -124,18 +193,22 @@ fn line(
     at_ms: i64,
     environment: &str,
     dimensions: &[(&'static str, &str)],
-    metrics: &[Metric],
+    series: &[Series<'_>],
 ) -> String {
     let dimensions = || {
         [(ENVIRONMENT, environment)]
             .into_iter()
             .chain(dimensions.iter().copied())
     };
-    let metrics = || metrics.iter().filter(|metric| metric.value.is_finite());
     let names: Vec<_> = dimensions().map(|(name, _)| name).collect();
-    let definitions: Vec<_> = metrics()
-        .map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.as_str() }))
-        .collect();
+    let mut definitions = Vec::with_capacity(series.len());
+    let mut values = Map::new();
+    for one in series {
+        if let Some(value) = one.value() {
+            definitions.push(json!({ "Name": one.name, "Unit": one.unit.as_str() }));
+            values.insert(one.name.to_owned(), value);
+        }
+    }
     let about = json!({
         "Timestamp": at_ms,
         "CloudWatchMetrics": [
@@ -144,7 +217,7 @@ fn line(
     });
     let mut line = Map::from_iter([("_aws".to_owned(), about)]);
     line.extend(dimensions().map(|(name, value)| (name.to_owned(), Value::from(value))));
-    line.extend(metrics().map(|metric| (metric.name.to_owned(), Value::from(metric.value))));
+    line.append(&mut values);
     Value::Object(line).to_string()
 }
 
@@ -207,18 +280,31 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_left_out() {
         let line = published(|sink| {
-            let metrics = [count("a", f64::NAN), count("b", f64::INFINITY)];
-            sink.publish(0, [], metrics);
-            sink.publish(0, [], [count("c", 1.0), count("d", f64::NAN)]);
+            let pool = [("pool", "default")];
+            let metrics = [
+                count("queue/depth", f64::NAN),
+                count("pool/idle", f64::INFINITY),
+            ];
+            sink.publish(0, pool, metrics);
+            let metrics = [count("queue/depth", 1.0), count("pool/idle", f64::NAN)];
+            sink.publish(0, pool, metrics);
+            let values = Values::Each(&[f64::NAN, 2.0]);
+            let duration = Series {
+                name: "requests/duration_ms",
+                unit: Unit::Milliseconds,
+                values,
+            };
+            sink.publish_series(0, &[("operation", "claim_job")], &[duration]);
         });
-        assert!(!line.contains("null") && !line.contains("\"d\""), "{line}");
-        assert!(line.contains("\"c\":1.0"), "{line}");
+        assert!(!line.contains("null") && !line.contains("idle"), "{line}");
+        assert!(line.contains("\"queue/depth\":1.0"), "{line}");
+        assert!(line.contains("\"requests/duration_ms\":[2.0]"), "{line}");
     }
 
     #[test]
     fn where_nobody_collects_metrics_none_are_written() {
         let off = MetricSink::off();
         assert!(!off.is_on());
-        off.publish(0, [], [count("a", 1.0)]);
+        off.publish(0, [("pool", "default")], [count("queue/depth", 1.0)]);
     }
 }

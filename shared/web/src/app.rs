@@ -1,8 +1,10 @@
 //! What every request gets, whichever function serves it: an id, a time limit, a log line, headers, and a problem where a
 //! route or a method does not exist or a handler panics.
 
-use crate::context::{CONTEXT, ClientAddress, HEADER, RequestContext, RequestId};
-use crate::{Problem, ProblemCode};
+use crate::context::{
+    CONTEXT, ClientAddress, HEADER, RequestContext, RequestId, TRACEPARENT, trace_of,
+};
+use crate::{Operations, Problem, ProblemCode};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
@@ -20,16 +22,27 @@ use tracing::{Instrument, field};
 /// How long a request may take. API Gateway gives up after 30 s and tells the caller nothing of use.
 pub const TIME_LIMIT: Duration = Duration::from_secs(25);
 
-/// The router with everything around it. Merge all routers first, then wrap them once.
+/// On Lambda: whether a request is the first of its process, as an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsColdStart(pub(crate) bool);
+
+/// The router with everything around it. Merge all routers first, then wrap them once. Its requests are counted by nobody.
 pub fn app(router: Router) -> Router {
-    with_time_limit(router, TIME_LIMIT)
+    app_with(router, Operations::default())
 }
 
-fn with_time_limit(router: Router, limit: Duration) -> Router {
+/// The same, with its requests counted.
+pub fn app_with(router: Router, operations: Operations) -> Router {
+    with_time_limit(router, operations, TIME_LIMIT)
+}
+
+fn with_time_limit(router: Router, operations: Operations, limit: Duration) -> Router {
     router
         .fallback(unknown_route)
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn(move |request, next| serve(request, next, limit)))
+        .layer(from_fn(move |request, next| {
+            serve(request, next, operations.clone(), limit)
+        }))
 }
 
 async fn unknown_route() -> Problem {
@@ -49,16 +62,23 @@ async fn other_method(method: Method) -> Response {
     }
 }
 
-async fn serve(request: Request, next: Next, limit: Duration) -> Response {
+async fn serve(request: Request, next: Next, operations: Operations, limit: Duration) -> Response {
     // On Lambda the platform's own id is there already; elsewhere the caller may bring one.
     let id = match request.extensions().get::<RequestId>() {
         Some(id) => id.clone(),
         None => RequestId::from_headers(request.headers()),
     };
+    let trace = trace_of(request.headers());
+    let cold_start = request.extensions().get::<IsColdStart>();
     // At the highest level, so that no filter takes the ids from the lines inside.
     let span = tracing::error_span!(
         "request",
         request_id = id.as_str(),
+        trace_id = %trace.trace_id(),
+        span_id = %trace.span_id(),
+        otel.parent = trace.parent(),
+        otel.unsampled = (!trace.is_sampled()).then_some(true),
+        cold_start = cold_start.map(|IsColdStart(is_first)| *is_first),
         tenant_id = field::Empty,
         job_id = field::Empty
     );
@@ -67,11 +87,14 @@ async fn serve(request: Request, next: Next, limit: Duration) -> Response {
         address: request.extensions().get::<ClientAddress>().copied(),
         span: span.clone(),
     };
-    let served = CONTEXT.scope(context, limited(request, next, limit));
+    let served = CONTEXT.scope(context, limited(request, next, &operations, limit));
     let mut response = served.instrument(span).await;
     let headers = response.headers_mut();
     if let Some(id) = id.header_value() {
         headers.insert(HEADER, id);
+    }
+    if let Ok(trace) = HeaderValue::try_from(trace.traceparent()) {
+        headers.insert(TRACEPARENT, trace);
     }
     secure(headers);
     response
@@ -110,10 +133,17 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-async fn limited(request: Request, next: Next, limit: Duration) -> Response {
+async fn limited(
+    request: Request,
+    next: Next,
+    operations: &Operations,
+    limit: Duration,
+) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("", MatchedPath::as_str);
+    let operation = operations.of(&method, route);
     // A handler that panics leaves nothing behind that another request could meet: all state is in the store.
     let served = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(limit, served).await {
@@ -122,19 +152,40 @@ async fn limited(request: Request, next: Next, limit: Duration) -> Response {
         Ok(Err(_panic)) => Problem::internal().into_response(),
         Err(_) => Problem::new(ProblemCode::TimedOut, "the request took too long").into_response(),
     };
+    let took = started.elapsed();
+    operations.count(operation, response.status(), took);
     // The pattern of the path and not the path; no query, no header, no body: those may hold what is not ours to keep.
     tracing::info!(
-        method = method.as_str(),
-        route = route.as_ref().map_or("", MatchedPath::as_str),
+        operation = operations.name(operation),
+        method = method_name(&method),
+        route,
         status = response.status().as_u16(),
         code = response
             .extensions()
             .get::<ProblemCode>()
             .map(|code| code.as_str()),
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "served"
     );
     response
+}
+
+/// The name of a method. One that nobody knows may be anything that its caller likes.
+fn method_name(method: &Method) -> &str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if KNOWN.contains(method) {
+        method.as_str()
+    } else {
+        "other"
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +217,7 @@ mod tests {
     }
 
     async fn call(request: http::request::Builder) -> Response {
-        let app = with_time_limit(routes(), Duration::from_millis(20));
+        let app = with_time_limit(routes(), Operations::default(), Duration::from_millis(20));
         app.oneshot(request.body(Body::empty()).unwrap())
             .await
             .unwrap()
@@ -202,6 +253,26 @@ mod tests {
         )
         .await;
         assert_eq!(response.headers()[HEADER], "lambda");
+    }
+
+    #[tokio::test]
+    async fn every_answer_carries_the_trace_on() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let request = Request::get("/panic").header(TRACEPARENT, parent);
+        let answered = call(request).await.headers()[TRACEPARENT].clone();
+        let answered = answered.to_str().unwrap();
+        assert!(answered.starts_with(&parent[..36]) && answered.ends_with("-00"));
+        assert_ne!(answered, parent);
+        let begun = call(Request::get("/hello").header(TRACEPARENT, "junk")).await;
+        let begun = begun.headers()[TRACEPARENT].to_str().unwrap();
+        assert!(begun.len() == 55 && begun[..36] != parent[..36], "{begun}");
+    }
+
+    #[test]
+    fn a_method_that_nobody_knows_is_not_logged() {
+        assert_eq!(method_name(&Method::PATCH), "PATCH");
+        let secret = Method::from_bytes(b"CANARY").unwrap();
+        assert_eq!(method_name(&secret), "other");
     }
 
     #[tokio::test]

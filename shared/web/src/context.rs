@@ -1,8 +1,9 @@
 //! What is known of the request that is being served, wherever in its handling one is.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
 use std::net::IpAddr;
+use telemetry::TraceContext;
 use tracing::Span;
 use wire::{JobId, TenantId};
 
@@ -12,6 +13,12 @@ pub struct RequestId(String);
 
 /// The header with a request's id.
 pub(crate) const HEADER: &str = "x-request-id";
+
+/// The header with the trace that a call belongs to.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The same, as X-Ray has it. Lambda sets it on every invocation.
+const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 impl RequestId {
     /// The id, if it is one: 1 to 64 of letters, digits, `-`, `_` and `.`, so that it can be neither a log line of its
@@ -51,6 +58,23 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The trace that the headers name: that of `traceparent`, otherwise that of X-Ray's header. A new one, if neither names any,
+/// or if `traceparent` is malformed or there twice.
+pub(crate) fn trace_of(headers: &HeaderMap) -> TraceContext {
+    let random = crate::Entropy::system().bytes();
+    let only = |name| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next().filter(|_| values.next().is_none());
+        value.and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let named = if headers.contains_key(TRACEPARENT) {
+        only(TRACEPARENT).and_then(|value| TraceContext::following(value, random))
+    } else {
+        only(XRAY).and_then(|value| TraceContext::following_xray(value, random))
+    };
+    named.unwrap_or_else(|| TraceContext::new(random))
+}
+
 /// The address that a request came from, as an extension of it: whatever accepted the connection knows it. A header such as
 /// `X-Forwarded-For` says what its sender likes, and is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +86,11 @@ impl ClientAddress {
         Self(address.to_canonical())
     }
 }
+
+/// The path that was called, as an extension of a request whose own path is a route's and another: behind a stage that has
+/// a name, clients call and sign `/stage/api/…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentPath(pub String);
 
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
@@ -117,5 +146,31 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_static("a b"));
         assert_eq!(RequestId::from_headers(&headers).as_str().len(), 32);
+    }
+
+    #[test]
+    fn a_trace_is_taken_from_the_headers_or_begins() {
+        const W3C: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        const AMAZON: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0";
+        let trace = |pairs: &[(HeaderName, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            trace_of(&headers).trace_id().to_string()
+        };
+        let (w3c, amazon) = (&W3C[3..35], "5759e988bd862e3fe1be46a994272793");
+        assert_eq!(trace(&[(TRACEPARENT, W3C)]), w3c);
+        assert_eq!(trace(&[(XRAY, AMAZON)]), amazon);
+        assert_eq!(trace(&[(XRAY, AMAZON), (TRACEPARENT, W3C)]), w3c);
+        for begun in [
+            trace(&[]),
+            trace(&[(XRAY, "junk")]),
+            trace(&[(TRACEPARENT, "junk"), (XRAY, AMAZON)]),
+            trace(&[(TRACEPARENT, W3C), (TRACEPARENT, W3C)]),
+        ] {
+            assert!(begun != w3c && begun != amazon, "{begun}");
+            assert_eq!(begun.len(), 32);
+        }
     }
 }

@@ -1,37 +1,61 @@
 //! A router on Lambda, behind API Gateway's HTTP API.
 
-use crate::{ClientAddress, RequestId, app};
+use crate::app::IsColdStart;
+use crate::{ClientAddress, Operations, RequestId, SentPath, app_with};
 use axum::Router;
 use axum::response::Response;
-use http::Uri;
+use http::header::SET_COOKIE;
 use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Uri};
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, Request, RequestExt};
 use std::convert::Infallible;
+use std::sync::Arc;
+use telemetry::ColdStart;
 use tower::{Service, ServiceExt};
 
 /// Serves the router, one request after the other, until Lambda ends the process. Lambda freezes and ends a process only
-/// between two requests, so there is nothing to finish when it does. `after_each` is called when an answer is ready and
+/// between two requests, so there is nothing to finish when it does. `after_each` is done when an answer is ready and
 /// not yet sent: it has to be quick.
 ///
 /// # Errors
 /// The runtime API cannot be spoken to.
-pub async fn serve(
+pub async fn serve<After>(
     router: Router,
-    after_each: impl Fn() + Clone + Send + 'static,
-) -> Result<(), Error> {
-    lambda_http::run(service(router, after_each)).await
+    operations: Operations,
+    after_each: impl Fn() -> After + Clone + Send + 'static,
+) -> Result<(), Error>
+where
+    After: Future<Output = ()> + Send,
+{
+    lambda_http::run(service(router, operations, after_each)).await
 }
 
-fn service(
+fn service<After>(
     router: Router,
-    after_each: impl Fn() + Clone + Send + 'static,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> {
-    app(router)
-        .map_request(prepare)
-        .map_response(move |response| {
-            after_each();
+    operations: Operations,
+    after_each: impl Fn() -> After + Clone + Send + 'static,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
+where
+    After: Future<Output = ()> + Send,
+{
+    let cold_start = Arc::new(ColdStart::default());
+    app_with(router, operations)
+        .map_request(move |mut request: Request| {
+            let is_first = IsColdStart(cold_start.is_first());
+            request.extensions_mut().insert(is_first);
+            prepare(request)
+        })
+        .map_response(|mut response: Response| {
+            join_values(response.headers_mut());
             response
+        })
+        .then(move |answered: Result<Response, Infallible>| {
+            let after = after_each();
+            async move {
+                after.await;
+                answered
+            }
         })
 }
 
@@ -55,9 +79,29 @@ fn prepare(mut request: Request) -> Request {
         request.extensions_mut().insert(address);
     }
     if let Some(stripped) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
+        let sent = SentPath(request.raw_http_path().to_owned());
+        request.extensions_mut().insert(sent);
         *request.uri_mut() = stripped;
     }
     request
+}
+
+/// Makes one value of a header's several, since an answer to API Gateway has room for one. Cookies have a list of their own.
+fn join_values(headers: &mut HeaderMap) {
+    if headers.len() == headers.keys_len() {
+        return;
+    }
+    let names: Vec<_> = headers.keys().cloned().collect();
+    for name in names.into_iter().filter(|name| name != SET_COOKIE) {
+        let values: Vec<_> = headers.get_all(&name).iter().collect();
+        if let [_, _, ..] = values[..] {
+            let bytes: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
+            // What was a header's value, with a comma between, is one again.
+            if let Ok(joined) = HeaderValue::from_bytes(&bytes.join(&b", "[..])) {
+                headers.insert(name, joined);
+            }
+        }
+    }
 }
 
 /// The URI without the stage in front of its path, if it is there. The stage `$default` never is.
@@ -80,7 +124,6 @@ mod tests {
     use super::*;
     use axum::routing::get;
     use lambda_http::Context;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn request(stage: &str, path: &str) -> Request {
@@ -120,8 +163,11 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);
         let router = Router::new().route("/health", get(async || "well"));
-        let mut served = service(router, move || {
-            counted.fetch_add(1, Ordering::Relaxed);
+        let mut served = service(router, Operations::default(), move || {
+            let counted = Arc::clone(&counted);
+            async move {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
         });
         for (before, (path, status)) in [("/health", 200), ("/nowhere", 404)].iter().enumerate() {
             assert_eq!(count.load(Ordering::Relaxed), before);
@@ -129,6 +175,36 @@ mod tests {
             assert_eq!(response.status(), *status);
         }
         assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_was_called_is_kept_where_it_is_not_the_route() {
+        let sent = |stage, path| request(stage, path).extensions().get::<SentPath>().cloned();
+        assert_eq!(sent("$default", "/api/queue/jobs"), None);
+        let staged = sent("staging", "/staging/api/queue/jobs");
+        assert_eq!(staged, Some(SentPath("/staging/api/queue/jobs".to_owned())));
+        // A domain of one's own has no stage in its paths.
+        let mapped = sent("staging", "/api/queue/jobs");
+        assert_eq!(mapped, Some(SentPath("/api/queue/jobs".to_owned())));
+    }
+
+    #[test]
+    fn headers_with_several_values_are_joined_but_for_cookies() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("vary", "origin"),
+            ("set-cookie", "a=1"),
+            ("vary", "cookie"),
+            ("set-cookie", "b=2"),
+            ("allow", "GET"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        join_values(&mut headers);
+        let all = |name| headers.get_all(name).iter().collect::<Vec<_>>();
+        assert_eq!(all("vary"), ["origin, cookie"]);
+        assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
+        assert_eq!(all("allow"), ["GET"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod entropy;
 mod idempotency;
 pub mod lambda;
 mod listing;
+mod operations;
 mod path;
 mod pointer;
 mod problem;
@@ -20,13 +21,16 @@ mod query;
 mod service;
 pub mod view;
 
-pub use app::{TIME_LIMIT, app};
+pub use app::{TIME_LIMIT, app, app_with};
 pub use body::{ApiJson, ApiJsonOrEmpty, BODY_LIMIT, parse_json};
 pub use clock::Clock;
-pub use context::{ClientAddress, RequestId, client_address, note_job, note_tenant, request_id};
+pub use context::{
+    ClientAddress, RequestId, SentPath, client_address, note_job, note_tenant, request_id,
+};
 pub use entropy::Entropy;
 pub use idempotency::IdempotencyKey;
 pub use listing::{Listing, PageParams};
+pub use operations::Operations;
 pub use path::ApiPath;
 pub use problem::{Problem, ProblemCode};
 pub use query::ApiQuery;

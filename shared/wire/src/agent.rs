@@ -3,7 +3,7 @@
 use crate::check::{Check, Fault, check_percent, check_range, check_tags};
 use crate::text::{AgentId, JobId, PoolName, ShortText, Tags};
 use crate::{AgentStatus, Directive, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An agent joins its pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,12 +129,26 @@ pub struct HeartbeatResponse {
     /// Jobs that somebody wants cancelled: stop them and report `CANCELLED`.
     pub cancel: Vec<JobId>,
     /// Attempts that are no longer the agent's: stop them and report nothing.
-    #[serde(rename = "drop")]
+    #[serde(rename = "drop", deserialize_with = "told_attempts")]
     pub dropped: Vec<HeldJob>,
     /// What the agent is to do.
     pub directive: Directive,
     /// Until when the session token is good.
     pub session_expires_at: Timestamp,
+}
+
+/// Attempts in an answer. A control plane that is newer than its agent may say more of them than the agent knows.
+fn told_attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeldJob>, D::Error> {
+    #[derive(Deserialize)]
+    struct Told {
+        job_id: JobId,
+        attempt: u32,
+    }
+    let told = Vec::<Told>::deserialize(deserializer)?;
+    let held = told.into_iter();
+    Ok(held
+        .map(|Told { job_id, attempt }| HeldJob { job_id, attempt })
+        .collect())
 }
 
 /// What an agent needs at its start.

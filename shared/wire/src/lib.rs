@@ -11,6 +11,7 @@ mod git;
 mod identity;
 mod job;
 mod problem;
+pub mod relay;
 mod text;
 mod time;
 mod vocabulary;
@@ -31,11 +32,12 @@ pub use job::{
 };
 pub use problem::ProblemDetails;
 pub use text::{
-    AgentId, DeploymentId, Invalid, JobId, JobType, PoolName, ServiceName, ServiceVersion,
-    SessionId, ShortText, Tags, TenantId, UserId,
+    AgentId, DeploymentId, EventId, Invalid, JobId, JobType, KeyName, PoolName, RelayId,
+    ServiceName, ServiceVersion, SessionId, ShortText, Tags, TenantId, ToolName, UserId,
 };
 pub use time::Timestamp;
 pub use vocabulary::{
-    AgentStatus, Cause, DeploymentStatus, Directive, JobStatus, Priority, Role, SigningAlgorithm,
+    AgentStatus, Cause, CommitmentAlgorithm, DecisionKind, DeploymentStatus, Directive, EventKind,
+    EventOutcome, JobStatus, Priority, QueueProvider, RelayHealth, Role, SigningAlgorithm,
     UnknownWord,
 };

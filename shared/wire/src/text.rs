@@ -169,6 +169,24 @@ checked_text! {
     TenantId, check_name, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$" }
 }
 
+checked_text! {
+    /// The name of a tool that sends webhooks, as its configuration file has it.
+    ToolName, check_name, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "github" }
+}
+checked_text! {
+    /// The public id of a key: 12 of `a-z 0-9`. It opens nothing.
+    KeyName, check_key_name, { pattern = "^[a-z0-9]{12}$", example = "k7f3q9zab2cd" }
+}
+
+fn check_key_name(text: &str) -> Result<(), Invalid> {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
+    if text.len() == 12 && text.bytes().all(allowed) {
+        Ok(())
+    } else {
+        invalid("must be 12 of a-z 0-9")
+    }
+}
+
 /// Checks `<prefix><26 characters of Crockford's base 32>`.
 fn check_id(text: &str, prefix: &str) -> Result<(), Invalid> {
     let ulid = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'H' | b'J' | b'K' | b'M' | b'N' | b'P'..=b'T' | b'V'..=b'Z');
@@ -232,6 +250,14 @@ id! {
 id! {
     /// The id of a person. It stays the same in every organisation.
     UserId, "user-"
+}
+id! {
+    /// The id of a relay.
+    RelayId, "relay-"
+}
+id! {
+    /// The id of an event: it belongs to the delivery that it is made from.
+    EventId, "evt-"
 }
 id! {
     /// The public id of a person's session. It opens nothing.

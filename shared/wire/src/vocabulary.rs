@@ -213,6 +213,96 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What kind of thing a webhook tells of.
+    EventKind {
+        /// Commits were pushed to a branch.
+        Push = "PUSH",
+        /// A pull request, or merge request, changed.
+        PullRequest = "PULL_REQUEST",
+        /// A tag was made.
+        Tag = "TAG",
+        /// A release was made.
+        Release = "RELEASE",
+        /// A run of another CI system changed.
+        WorkflowRun = "WORKFLOW_RUN",
+        /// A build of another tool changed.
+        Build = "BUILD",
+        /// A run of an infrastructure tool changed.
+        Run = "RUN",
+        /// An alert fires or is over.
+        Alert = "ALERT",
+        /// Something else, of the customer's own.
+        Custom = "CUSTOM",
+    }
+}
+
+vocabulary! {
+    /// How a relay commits to the body of a webhook.
+    CommitmentAlgorithm {
+        /// SHA-256 of the body. Whoever can guess the body can tell.
+        Sha256 = "SHA256",
+        /// HMAC with SHA-256 under a key that the customer keeps: nobody else can tell.
+        HmacSha256 = "HMAC_SHA256",
+    }
+}
+
+vocabulary! {
+    /// What a decision asks for.
+    DecisionKind {
+        /// Somebody is to know.
+        Notify = "NOTIFY",
+        /// Something is to be done.
+        Decide = "DECIDE",
+    }
+}
+
+vocabulary! {
+    /// Whose queue it is.
+    QueueProvider {
+        /// Amazon SQS.
+        AwsSqs = "AWS_SQS",
+        /// Azure Service Bus.
+        AzureServiceBus = "AZURE_SERVICE_BUS",
+        /// Google Cloud Pub/Sub.
+        GcpPubsub = "GCP_PUBSUB",
+        /// A queue in the process of `hybrid-local`. No function knows it.
+        Local = "LOCAL",
+    }
+}
+
+vocabulary! {
+    /// How a relay stands, computed at the moment of asking.
+    RelayHealth {
+        /// Not heard of yet.
+        Pending = "PENDING",
+        /// Heard of, and everything it needs works.
+        Healthy = "HEALTHY",
+        /// Heard of, and its queue or its vault does not work, or the control plane cannot read the queue.
+        Degraded = "DEGRADED",
+        /// Silent for longer than three heartbeats.
+        Offline = "OFFLINE",
+    }
+}
+
+vocabulary! {
+    /// What became of an event.
+    EventOutcome {
+        /// A job was put in line.
+        Enqueued = "ENQUEUED",
+        /// A decision was sent.
+        Decided = "DECIDED",
+        /// Somebody was told.
+        Notified = "NOTIFIED",
+        /// A rule said to ignore it.
+        Ignored = "IGNORED",
+        /// No rule was for it.
+        Unmatched = "UNMATCHED",
+        /// It could not be acted on.
+        Refused = "REFUSED",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]

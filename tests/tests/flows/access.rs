@@ -2,8 +2,9 @@
 
 use crate::harness::Guest;
 use crate::plane;
-use auth::walk::{Samples, Walker, roles_table, routes_table};
+use auth::walk::{Person, Samples, Walker, roles_table, routes_table};
 use auth::{Api, Scope, Token};
+use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use store::{CredentialKind, NewAgentKey, NewApiToken, TenantScope};
 use tower::ServiceExt;
-use wire::{PoolName, ShortText, TenantId};
+use wire::{PoolName, Role, ShortText, TenantId};
 
 const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
@@ -61,7 +62,7 @@ async fn agent_key(api: &Api, scope: &TenantScope) -> String {
     key.bearer()
 }
 
-async fn post(app: &axum::Router, bearer: &str, path: &str, body: &Value) -> Value {
+async fn post(app: &Router, bearer: &str, path: &str, body: &Value) -> Value {
     let request = Request::post(path)
         .header("authorization", bearer)
         .header("content-type", "application/json")
@@ -84,13 +85,20 @@ fn deployment() -> Value {
 
 /// What the routes about people name: a member of the tenant with a session and an organisation of their own, a token,
 /// and an invitation.
-async fn with_people(api: &Api, app: &axum::Router, admin: &str, samples: Samples) -> Samples {
+async fn with_people(
+    api: &Api,
+    app: &Router,
+    (here, admin): (&TenantScope, &str),
+    samples: Samples,
+) -> Samples {
     let guest = Guest::sign_in(api, "guest").await;
+    let owner = Person::join(api, here, Role::Owner).await.unwrap();
+    let owner = owner.session(api, api.now()).await.unwrap().bearer();
     let viewer = json!({ "role": "VIEWER" });
-    let made = post(app, admin, "/auth/invitations", &viewer).await;
+    let made = post(app, &owner, "/auth/invitations", &viewer).await;
     let body = json!({ "token": made["invitation_token"] });
     post(app, &guest.bearer, "/auth/invitations/accept", &body).await;
-    let open = post(app, admin, "/auth/invitations", &viewer).await;
+    let open = post(app, &owner, "/auth/invitations", &viewer).await;
     let invitation = open["invitation"]["invitation_id"].as_str().unwrap();
     // Its public part is in its text.
     let key_id = &admin["Bearer hcp_test_u_".len()..][..NO_KEY.len()];
@@ -117,7 +125,7 @@ async fn with_people(api: &Api, app: &axum::Router, admin: &str, samples: Sample
 }
 
 /// What the routes about agents' credentials name: one of each.
-async fn with_enrolment(app: &axum::Router, admin: &str, samples: Samples) -> Samples {
+async fn with_enrolment(app: &Router, admin: &str, samples: Samples) -> Samples {
     let named = json!({ "name": "walk", "pool_name": "walk" });
     let hmac = json!({ "name": "walk", "pool_name": "walk", "algorithm": "HMAC_SHA256" });
     let rule = json!({
@@ -139,23 +147,20 @@ async fn with_enrolment(app: &axum::Router, admin: &str, samples: Samples) -> Sa
     samples
 }
 
-#[tokio::test]
-async fn every_route_lets_in_whom_it_names_and_nobody_else() {
-    let api = plane::api().await;
-    let (router, document) = plane::routes(&api).into_parts();
-    let app = web::app(router);
-    let (here, elsewhere) = (tenant(&api, "acme").await, tenant(&api, "globex").await);
-    let admin = admin(&api, &here).await;
-    let jobs = post(&app, &admin, "/api/queue/jobs", &job()).await;
+/// Two tenants, of which one has everything that the routes name.
+pub(crate) async fn prepared(api: &Api, app: &Router) -> (Walker, Samples) {
+    let (here, elsewhere) = (tenant(api, "acme").await, tenant(api, "globex").await);
+    let admin = admin(api, &here).await;
+    let jobs = post(app, &admin, "/api/queue/jobs", &job()).await;
     let job_id = jobs["job"]["job_id"].as_str().unwrap();
     let pool = json!({"pool_name": "metal"});
-    post(&app, &admin, "/api/agents/pools", &pool).await;
+    post(app, &admin, "/api/agents/pools", &pool).await;
     let agent = json!({"pool_name": "walk", "version": "0.1.0"});
-    let key = agent_key(&api, &here).await;
-    let registered = post(&app, &key, "/api/agents/register", &agent).await;
+    let key = agent_key(api, &here).await;
+    let registered = post(app, &key, "/api/agents/register", &agent).await;
     let agent_id = registered["agent_id"].as_str().unwrap();
     let alive = json!({"cpu_percent": 1, "memory_percent": 1, "disk_percent": 1, "uptime_seconds": 1, "jobs": []});
-    let made = post(&app, &admin, "/api/dashboard/deployments", &deployment()).await;
+    let made = post(app, &admin, "/api/dashboard/deployments", &deployment()).await;
     let deployment_id = made["deployment"]["deployment_id"].as_str().unwrap();
     let step = json!({ "job_id": job_id });
     let result = json!({"attempt": 1, "exit_code": 0, "duration_seconds": 1});
@@ -220,9 +225,18 @@ async fn every_route_lets_in_whom_it_names_and_nobody_else() {
             "/api/queue/jobs/{id}/priority",
             json!({"priority": "HIGH"}),
         );
-    let samples = with_people(&api, &app, &admin, samples).await;
-    let samples = with_enrolment(&app, &admin, samples).await;
-    let walker = Walker::new(&api, &here, &elsewhere).await.unwrap();
+    let samples = with_people(api, app, (&here, &admin), samples).await;
+    let samples = with_enrolment(app, &admin, samples).await;
+    let walker = Walker::new(api, &here, &elsewhere).await.unwrap();
+    (walker, samples)
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_names_and_nobody_else() {
+    let api = plane::api().await;
+    let (router, document) = plane::routes(&api).into_parts();
+    let app = web::app(router);
+    let (walker, samples) = prepared(&api, &app).await;
     let found = walker.walk(&app, &document, &samples).await.unwrap();
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));

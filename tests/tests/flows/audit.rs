@@ -1,6 +1,6 @@
 //! Every change leaves one record, and what is exported of them is verified as a customer would.
 
-mod world;
+pub(crate) mod world;
 
 use crate::harness::{Plane, binary};
 use crate::plane;

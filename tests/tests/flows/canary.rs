@@ -4,6 +4,7 @@
 mod machine;
 mod plane;
 mod provider;
+mod said;
 mod search;
 mod stage;
 mod story;
@@ -80,6 +81,7 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
     };
     for place in [
         "its log",
+        "its traces",
         "the file plane.db",
         "the table credentials",
         "the table audit",
@@ -90,6 +92,7 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
     let log = String::from_utf8_lossy(&log.bytes);
     for said in [
         "\"panicked\"",
+        "a message that was made at run time, and may quote a request",
         "a credential was refused",
         "\"level\":\"DEBUG\"",
     ] {

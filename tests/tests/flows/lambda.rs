@@ -2,18 +2,19 @@
 //! behind them.
 
 use crate::harness::{
-    Api, Credentials, Program, SOON, Scripted, binary, cargo_lambda, dynamodb_local, free_port,
-    project_root, until,
+    Api, Credentials, Guest, KEY, Program, REGION, SOON, Scripted, bare, cargo_lambda,
+    configuration, dynamodb_local, free_port, project_root, until,
 };
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use store::{Store, TABLES, Tables};
+use store::{Store, Tables};
 use telemetry::Meter;
 use tempfile::TempDir;
 use web::{Clock, Entropy};
@@ -22,10 +23,6 @@ use wire::JobStatus;
 /// Every function.
 const FUNCTIONS: [&str; 5] = ["agents", "auth", "dashboard", "maintenance", "queue"];
 
-/// What DynamoDB Local is called with. It takes any, and keeps the tables of all in one place.
-const REGION: &str = "us-east-1";
-const KEY: &str = "local";
-
 /// The functions, running.
 struct Deployment {
     /// Dropped first, so that the functions do not outlive their runtime API.
@@ -33,6 +30,7 @@ struct Deployment {
     _emulator: Program,
     cargo_lambda: PathBuf,
     port: u16,
+    store: auth::Api,
     credentials: Credentials,
     directory: TempDir,
 }
@@ -73,6 +71,7 @@ impl Deployment {
             _emulator: emulator,
             cargo_lambda,
             port,
+            store: api,
             credentials,
             directory,
         })
@@ -121,35 +120,6 @@ fn client(url: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// What a deployment gives a function besides the runtime's own variables.
-fn configuration(dynamodb_url: &str, tables: &Tables) -> Vec<(&'static str, String)> {
-    let mut variables = vec![
-        ("ENVIRONMENT", "test".to_owned()),
-        ("PUBLIC_ORIGIN", "https://ci.example.com".to_owned()),
-        ("GITHUB_CLIENT_ID", "flows".to_owned()),
-        ("GITHUB_CLIENT_SECRET", "flows".to_owned()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
-    ];
-    for table in TABLES {
-        variables.push((table.variable, tables.name(table.kind).to_owned()));
-    }
-    variables
-}
-
-/// A function with nothing in its environment but what Lambda's runtime sets.
-fn bare(name: &str) -> Command {
-    let mut command = Command::new(binary(name));
-    command
-        .env_clear()
-        .env("AWS_LAMBDA_FUNCTION_NAME", name)
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1");
-    command
-}
-
 /// cargo-lambda's emulator with the router of the project. The functions are started by the test and not by it, since
 /// it would build them first, with other features than the tests are built with.
 async fn emulator(cargo_lambda: &Path, port: u16, directory: &Path) -> Program {
@@ -168,8 +138,41 @@ async fn emulator(cargo_lambda: &Path, port: u16, directory: &Path) -> Program {
     emulator
 }
 
-/// A sample event, what to replace in it so that its caller is known, and the status of the answer.
-type KnownEvent<'a> = (&'a str, &'a [(&'a str, &'a str)], u64);
+/// Whose credential a sample event has, once it is replaced by a good one.
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    Nobody,
+    Tool,
+    Machine,
+    Agent,
+    Person,
+}
+
+/// Every sample event but those that are no requests: whose it is, and the status of the answer as it stands, with
+/// credentials that nobody has, and with good ones.
+const SAMPLES: [(&str, Who, u64, u64); 16] = [
+    ("agents-heartbeat", Who::Agent, 401, 200),
+    ("agents-list", Who::Tool, 401, 200),
+    ("agents-register", Who::Machine, 401, 201),
+    // No browser has begun this sign-in.
+    ("auth-callback", Who::Nobody, 401, 401),
+    ("auth-login", Who::Nobody, 302, 302),
+    ("auth-sessions-cookie", Who::Person, 401, 200),
+    ("auth-logout-cookie", Who::Person, 401, 204),
+    ("auth-validate", Who::Tool, 401, 200),
+    ("dashboard-deployment", Who::Tool, 401, 201),
+    ("dashboard-export", Who::Tool, 401, 200),
+    ("dashboard-health", Who::Nobody, 200, 200),
+    ("dashboard-summary", Who::Tool, 401, 200),
+    ("queue-claim", Who::Agent, 401, 200),
+    ("queue-enqueue", Who::Tool, 401, 201),
+    ("queue-enqueue-base64", Who::Tool, 401, 201),
+    ("queue-list", Who::Tool, 401, 200),
+];
+
+/// A list whose filter stands there twice: refused once it is known whose it is.
+const REPEATED: &str = "queue-list-repeated";
+const SCHEDULED: &str = "maintenance-scheduled";
 
 fn events() -> PathBuf {
     project_root().join("events")
@@ -233,66 +236,69 @@ async fn the_functions_behind_the_router_run_a_job_from_end_to_end() {
     }
 }
 
+/// The function that an event is for, by the beginning of its name.
+fn function_of(name: &str) -> &str {
+    name.split_once('-').unwrap().0
+}
+
+fn file(name: &str) -> String {
+    format!("{name}.json")
+}
+
 #[tokio::test]
 async fn every_sample_event_is_answered_by_its_function() {
     let Some(deployment) = Deployment::start().await else {
         return;
     };
-    let mut names: Vec<String> = fs::read_dir(events())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert!(names.len() >= 8);
-    // As they are, their credentials are nobody's.
-    for name in &names {
-        let (function, _) = name.split_once('-').unwrap();
-        let answer = deployment.invoke(function, &events().join(name)).await;
-        match name.as_str() {
-            "maintenance-scheduled.json" => {
-                assert!(answer["sweeps"]["passes"].as_u64() > Some(0), "{answer}");
-                assert_eq!(answer["sweeps"]["errors"], 0, "{answer}");
-                assert_eq!(answer["roll_ups"]["errors"], 0, "{answer}");
-            }
-            "dashboard-health.json" => assert_eq!(answer["statusCode"], 200, "{answer}"),
-            _ => assert_eq!(answer["statusCode"], 401, "{name}: {answer}"),
-        }
-    }
+    let answer = deployment
+        .invoke("maintenance", &events().join(file(SCHEDULED)))
+        .await;
+    assert!(answer["sweeps"]["passes"].as_u64() > Some(0), "{answer}");
+    assert_eq!(answer["sweeps"]["errors"], 0, "{answer}");
+    assert_eq!(answer["roll_ups"]["errors"], 0, "{answer}");
 
     let key = deployment.api(&deployment.credentials.agent_key);
     let agent = Scripted::register_with(&key, "default").await;
+    let guest = Guest::sign_in(&deployment.store, "guest").await;
+    let person = guest.bearer.strip_prefix("Bearer ").unwrap();
     let credentials = &deployment.credentials;
     let sample = |kind| {
         let zeros = "A".repeat(43);
         format!("hcp_test_{kind}_000000000000_{zeros}_000000")
     };
-    let (token, agent_key) = (sample("u"), sample("a"));
-    let session = sample("s");
-    let people = (token.as_str(), credentials.api_token.as_str());
-    let machine = (agent_key.as_str(), credentials.agent_key.as_str());
-    let own = (session.as_str(), agent.api.token());
+    let [token, agent_key, own, session] = ["u", "a", "s", "w"].map(sample);
     let own_id = ("agent-01JN3Z8V5T6Q7R8S9T0V1W2X3Y", agent.id.as_str());
-    let known: [KnownEvent<'_>; 8] = [
-        ("agents-heartbeat.json", &[own, own_id], 200),
-        ("agents-register.json", &[machine], 201),
-        ("auth-validate.json", &[people], 200),
-        ("dashboard-summary.json", &[people], 200),
-        ("queue-claim.json", &[own], 200),
-        ("queue-enqueue-base64.json", &[people], 201),
-        ("queue-enqueue.json", &[people], 201),
-        ("queue-list.json", &[people], 200),
-    ];
-    assert_eq!(
-        known.len() + 2,
-        names.len(),
-        "every event is here: {names:?}"
-    );
-    for (name, changes, status) in known {
-        let (function, _) = name.split_once('-').unwrap();
-        let event = deployment.changed(name, changes);
-        let answer = deployment.invoke(function, &event).await;
-        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+    let samples = SAMPLES.into_iter();
+    for (name, who, stranger, known) in samples.chain([(REPEATED, Who::Tool, 401, 400)]) {
+        let stands = events().join(file(name));
+        let answer = deployment.invoke(function_of(name), &stands).await;
+        assert_eq!(answer["statusCode"], stranger, "{name}: {answer}");
+
+        let changes: &[(&str, &str)] = match who {
+            Who::Nobody => &[],
+            Who::Tool => &[(&token, &credentials.api_token)],
+            Who::Machine => &[(&agent_key, &credentials.agent_key)],
+            Who::Agent if name == "agents-heartbeat" => &[(&own, agent.api.token()), own_id],
+            Who::Agent => &[(&own, agent.api.token())],
+            Who::Person => &[(&session, person)],
+        };
+        let event = deployment.changed(&file(name), changes);
+        let answer = deployment.invoke(function_of(name), &event).await;
+        assert_eq!(answer["statusCode"], known, "{name}: {answer}");
     }
+}
+
+#[test]
+fn no_sample_event_is_untested() {
+    let files: BTreeSet<String> = fs::read_dir(events())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let tested = SAMPLES.map(|(name, ..)| name);
+    let tested = tested.into_iter().chain([REPEATED, SCHEDULED]);
+    assert_eq!(files, tested.clone().map(file).collect());
+    let functions: BTreeSet<&str> = tested.map(function_of).collect();
+    assert_eq!(functions, BTreeSet::from(FUNCTIONS));
 }
 
 #[tokio::test]

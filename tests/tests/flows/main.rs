@@ -4,9 +4,13 @@
 
 mod access;
 mod audit;
+mod bad_input;
 mod canary;
+mod compat;
+mod deployment;
 mod ends;
 mod events;
+mod gateway;
 mod harness;
 mod identities;
 mod jobs;
@@ -14,10 +18,13 @@ mod lambda;
 mod local;
 mod losses;
 mod many_claimers;
+mod observed;
 mod openapi;
 mod outages;
 mod overload;
 mod plane;
 mod restart;
 mod sign_in;
+mod smoke;
 mod tenants;
+mod units;

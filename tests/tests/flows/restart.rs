@@ -1,7 +1,7 @@
 //! A control plane that is started again, with jobs in every state.
 
 use crate::harness::{Agent, LOSS_MADE_GOOD, Plane, Repo, SOON, Scripted, until, with};
-use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE};
+use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ impl Jobs {
 
 /// The credentials, and who may read them.
 fn credentials(plane: &Plane) -> Vec<(String, u32)> {
-    [API_TOKEN_FILE, AGENT_KEY_FILE]
+    [API_TOKEN_FILE, AGENT_KEY_FILE, INVITATION_FILE]
         .map(|name| {
             let path = plane.data().join(name);
             let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;

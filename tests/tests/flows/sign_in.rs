@@ -2,7 +2,7 @@
 //! it. Whatever they try, they are refused and nothing is written.
 
 use crate::harness::{Browser, Dance, From, Plane};
-use hybrid_local::{CLIENT_ID, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET};
+use hybrid_local::{CLIENT_ID, INVITATION_FILE, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET};
 use serde_json::{Value, json};
 
 const SESSION: &str = auth::cookie::SESSION;
@@ -253,22 +253,21 @@ async fn a_page_of_another_site_changes_nothing_with_a_persons_cookie() {
 
 #[tokio::test]
 async fn the_plane_of_cargo_run_says_where_to_sign_in_and_lets_people_in() {
-    let plane = Plane::in_memory().await;
+    let mut plane = Plane::start().await;
     let mut browser = Browser::new(&plane.url());
     let callback = to_callback(&mut browser, "google", "grace").await;
     let back = browser.follow(&callback, From::AnotherSite).await;
     assert_eq!(back.status, 303, "{}", back.text);
     let said = plane.says("/auth/login/github").await;
     assert!(said.contains(&plane.url()), "{said}");
-    // The token beside it leads into the plane's own organisation.
-    let api = plane.api();
-    let body = json!({ "role": "ADMIN" });
-    let invited = api.post("/auth/invitations", &body).await.expect(201);
-    let body = json!({ "token": invited["invitation_token"] });
+    // The invitation beside its token leads into the plane's own organisation.
+    let invitation = plane.data().join(INVITATION_FILE);
+    let body = json!({ "token": std::fs::read_to_string(&invitation).unwrap() });
     let joined = browser
         .change("POST", "/auth/invitations/accept", Some(&body))
         .await;
     assert_eq!(joined.status, 201, "{}", joined.text);
+    assert_eq!(joined.json["role"], "OWNER");
     let organisation = joined.json["organisation"]["organisation_id"].clone();
     let path = format!(
         "/auth/organisations/{}/switch",
@@ -281,6 +280,10 @@ async fn the_plane_of_cargo_run_says_where_to_sign_in_and_lets_people_in() {
     );
     let jobs = browser.get("/api/dashboard/jobs").await;
     assert_eq!(jobs.status, 200, "{}", jobs.text);
+    // There is an owner, who invites the others.
+    plane.stop().await;
+    plane.start_again().await;
+    assert!(!invitation.exists());
 }
 
 /// A parameter of an address.

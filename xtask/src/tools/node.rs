@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{DOWNLOAD_TIMEOUT, Tools, on_path, python};
+use super::{DOWNLOAD_TIMEOUT, Tools, Version, on_path, python, version_of};
 use crate::process::Process;
 
 /// Version of Node.js that is installed if the machine has no npm.
 const NODE_VERSION: &str = "24.19.0";
+/// The oldest Node.js on the `PATH` that runs what is run with it.
+const OLDEST_NODE: Version = Version(20, 0, 0);
 
 /// Downloads a package's archive into `directory` without running anything of it, and gives back the file's name.
 ///
@@ -55,6 +57,21 @@ pub(super) fn download_package(
     Ok(text("filename")
         .context("npm pack did not say what it downloaded")?
         .to_owned())
+}
+
+/// The machine's Node.js, or else one under `target/tools`.
+///
+/// # Errors
+///
+/// If there is none and none can be installed.
+pub(super) fn find_or_install(tools: &Tools) -> Result<PathBuf> {
+    if let Some(found) = on_path("node")
+        && version_of(&found, &["--version"]).is_some_and(|version| version >= OLDEST_NODE)
+    {
+        return Ok(found);
+    }
+    let (node, _) = installed_node(tools).context("there is no Node.js 20 or newer on the PATH")?;
+    Ok(node)
 }
 
 /// The machine's npm, or else one under `target/tools`.

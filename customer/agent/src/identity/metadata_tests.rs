@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const AUDIENCE: &str = "https://ci.example.com/agents/acme";
 const TOKEN: &str = "eyJh.eyJz.c2ln";
@@ -92,12 +93,12 @@ fn nowhere() -> MetadataAddresses {
     }
 }
 
-async fn prove(
+fn prover(
     source: TokenSource,
     addresses: MetadataAddresses,
     environment: &[(&str, &str)],
-) -> Result<String, String> {
-    let prover = Prover::new(Identity::Workload(Workload {
+) -> Prover {
+    Prover::new(Identity::Workload(Workload {
         audience: AUDIENCE.to_owned(),
         source,
         addresses,
@@ -106,8 +107,15 @@ async fn prove(
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
     }))
-    .unwrap();
-    match prover.proof().await {
+    .unwrap()
+}
+
+async fn prove(
+    source: TokenSource,
+    addresses: MetadataAddresses,
+    environment: &[(&str, &str)],
+) -> Result<String, String> {
+    match prover(source, addresses, environment).proof().await {
         Ok(proof) => Ok(proof.expose_secret().to_owned()),
         Err(NoProof::Yet(reason)) => Err(reason),
         Err(NoProof::Any) => panic!("a workload always has another"),
@@ -150,29 +158,75 @@ async fn whoever_answers_in_the_place_of_googles_metadata_server_is_not_believed
     assert!(reason.contains("somebody else"), "{reason}");
 }
 
-#[tokio::test]
-async fn azures_metadata_service_is_asked_for_a_token_of_the_resource() {
-    let azure = Fake::start(|seen| {
-        if seen.header("metadata") != "true" {
-            return StatusCode::BAD_REQUEST.into_response();
-        }
-        format!("{{\"access_token\":\"{TOKEN}\",\"expires_in\":\"86399\"}}").into_response()
-    })
-    .await;
-    let addresses = MetadataAddresses {
-        azure: azure.url.clone(),
+/// A service that keeps the token that it has, and gets another only if it is told to.
+fn keeps_tokens(seen: &Seen) -> Response {
+    static MADE: AtomicU32 = AtomicU32::new(1);
+    if seen.header("metadata") != "true" {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let is_fresh = seen.query.ends_with("&bypass_cache=true");
+    let number = MADE.fetch_add(u32::from(is_fresh), Ordering::SeqCst);
+    format!("{{\"access_token\":\"{TOKEN}{number}\",\"expires_in\":\"86399\"}}").into_response()
+}
+
+fn azure_at(url: &str) -> MetadataAddresses {
+    MetadataAddresses {
+        azure: url.to_owned(),
         ..nowhere()
-    };
+    }
+}
+
+#[tokio::test]
+async fn azures_metadata_service_is_asked_for_a_fresh_token_of_the_resource() {
+    let azure = Fake::start(keeps_tokens).await;
+    let addresses = azure_at(&azure.url);
     let token = prove(TokenSource::Azure, addresses.clone(), &[]).await;
-    assert_eq!(token.as_deref(), Ok(TOKEN));
+    assert!(token.unwrap().starts_with(TOKEN));
     prove(TokenSource::Azure, addresses, &[("AZURE_CLIENT_ID", "c-1")])
         .await
         .unwrap();
     let seen = azure.seen();
     assert_eq!(seen[0].path, "/metadata/identity/oauth2/token");
-    let query = format!("api-version=2018-02-01&resource={ENCODED}");
-    assert_eq!(seen[0].query, query);
-    assert_eq!(seen[1].query, format!("{query}&client_id=c-1"));
+    let query = format!("api-version=2018-10-01&resource={ENCODED}");
+    assert_eq!(seen[0].query, format!("{query}&bypass_cache=true"));
+    let of_client = format!("{query}&client_id=c-1&bypass_cache=true");
+    assert_eq!(seen[1].query, of_client);
+}
+
+#[tokio::test]
+async fn a_machine_of_azure_has_another_token_whenever_it_registers_again() {
+    let azure = Fake::start(keeps_tokens).await;
+    let prover = prover(TokenSource::Azure, azure_at(&azure.url), &[]);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let proof = prover.proof().await.unwrap();
+        prover.accepted(&proof);
+        assert!(!seen.contains(&proof.expose_secret().to_owned()));
+        seen.push(proof.expose_secret().to_owned());
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_know_how_to_get_azure_a_fresh_token_is_asked_for_the_one_it_has() {
+    let other = Fake::start(|seen| {
+        if seen.query.contains("bypass_cache") {
+            return (StatusCode::BAD_REQUEST, "unknown parameter").into_response();
+        }
+        format!("{{\"access_token\":\"{TOKEN}\"}}").into_response()
+    })
+    .await;
+    let prover = prover(TokenSource::Azure, azure_at(&other.url), &[]);
+    let proof = prover.proof().await.unwrap();
+    assert_eq!(proof.expose_secret(), TOKEN);
+    prover.accepted(&proof);
+    let Err(NoProof::Yet(reason)) = prover.proof().await else {
+        panic!("it is used up");
+    };
+    assert!(reason.contains("still hands out"), "{reason}");
+    let none = Fake::start(|_| StatusCode::BAD_REQUEST.into_response()).await;
+    let reason = prove(TokenSource::Azure, azure_at(&none.url), &[]).await;
+    assert!(reason.unwrap_err().contains("status 400"));
+    assert_eq!(none.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -399,10 +453,6 @@ async fn what_a_platform_refuses_is_told_without_what_was_sent_and_answered() {
     let huge = Fake::start(|_| "x".repeat(100_000).into_response()).await;
     let sts_at = |url: &str| MetadataAddresses {
         aws_sts: Some(url.to_owned()),
-        ..nowhere()
-    };
-    let azure_at = |url: &str| MetadataAddresses {
-        azure: url.to_owned(),
         ..nowhere()
     };
     for (source, addresses, part) in [

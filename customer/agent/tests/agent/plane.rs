@@ -42,6 +42,8 @@ pub(crate) struct Plane {
     pub(crate) started: Vec<(JobId, u32)>,
     /// Completions that reached it, with their tokens, whatever the answer was.
     pub(crate) completions: Vec<(JobId, CompleteRequest, String)>,
+    /// The traces of calls about jobs.
+    pub(crate) traces: Vec<(JobId, String)>,
     jobs: Vec<Job>,
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn plane() -> Shared {
         claims: 0,
         started: Vec::new(),
         completions: Vec::new(),
+        traces: Vec::new(),
         jobs: Vec::new(),
     }))
 }
@@ -120,6 +123,18 @@ fn refusal(status: u16) -> Response {
 fn token(headers: &HeaderMap) -> String {
     let bearer = headers["authorization"].to_str().unwrap();
     bearer.strip_prefix("Bearer ").unwrap().to_owned()
+}
+
+/// What a `traceparent` says of the trace.
+fn trace_id(headers: &HeaderMap) -> String {
+    let traceparent = headers["traceparent"].to_str().unwrap();
+    let [version, trace_id, span_id, flags] = traceparent
+        .split('-')
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!((version, span_id.len(), flags), ("00", 16, "01"));
+    trace_id.to_owned()
 }
 
 fn is_session(plane: &Plane, headers: &HeaderMap) -> bool {
@@ -219,6 +234,7 @@ async fn claim(State(plane): State<Shared>, headers: HeaderMap) -> Response {
 async fn start(
     State(plane): State<Shared>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(request): Json<StartRequest>,
 ) -> Response {
     let mut plane = at(&plane);
@@ -226,6 +242,7 @@ async fn start(
         return refusal(status);
     }
     let job_id = JobId::parse(&id).unwrap();
+    plane.traces.push((job_id.clone(), trace_id(&headers)));
     plane.started.push((job_id.clone(), request.attempt));
     let Some(job) = plane.jobs.iter().find(|job| job.job_id == job_id) else {
         return refusal(404);
@@ -247,6 +264,7 @@ async fn complete(
     wire::Check::check(&request, &mut faults);
     assert!(faults.is_empty(), "{faults:?}");
     let job_id = JobId::parse(&id).unwrap();
+    plane.traces.push((job_id.clone(), trace_id(&headers)));
     plane
         .completions
         .push((job_id.clone(), request, token(&headers)));

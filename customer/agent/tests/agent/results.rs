@@ -58,6 +58,9 @@ async fn a_result_survives_the_agents_end_and_is_reported_under_its_own_session(
     let agent = world.agent();
     let result = world.result(&id).await;
     assert!(ended(3, Some(Cause::ExitCode))(&result));
+    // Its start, and each report by either agent.
+    let traces = world.plane().traces.clone();
+    assert!(traces.len() >= 3 && traces.iter().all(|trace| *trace == traces[0]));
     assert_eq!(agent.drain().await, Exit::Drained);
     assert_eq!(world.plane().completions[0].2, "hcp_test_s_session-0");
     assert!(world.outbox().is_empty());

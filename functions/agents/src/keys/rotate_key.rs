@@ -7,9 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use store::{
-    AgentCredential, AgentKeyRotation, CredentialKind, KeyId, LEAST_OVERLAP_SECONDS, NewSecret,
-};
+use store::{AgentCredential, CredentialKind, KeyId, LEAST_OVERLAP_SECONDS, NewSecret, Rotation};
 use utoipa::ToSchema;
 use web::{ApiJsonOrEmpty, ApiPath, Problem, ProblemCode};
 use wire::{Check, Fault};
@@ -105,18 +103,18 @@ async fn rotate(
         let write_id = api.write_id();
         let rotated = tenant.rotate_agent_key(old, &new, overlap_seconds, now, &write_id);
         match rotated.await.or_problem()? {
-            AgentKeyRotation::Rotated(entry) => {
+            Rotation::Rotated(entry) => {
                 let view = AgentKeyView::from(entry);
                 let change = Change::new().after(&view).with("rotated_to", &new.key_id);
                 Ok(Audited::Changed(Some(view), change))
             }
-            AgentKeyRotation::KeyIdTaken => Ok(Audited::Unchanged(None)),
-            AgentKeyRotation::Unknown => Err(Problem::not_found("agent key")),
-            AgentKeyRotation::RotatedBefore(successor) => Err(Problem::conflict(
+            Rotation::KeyIdTaken => Ok(Audited::Unchanged(None)),
+            Rotation::Unknown => Err(Problem::not_found("agent key")),
+            Rotation::RotatedBefore(successor) => Err(Problem::conflict(
                 ProblemCode::IllegalTransition,
                 format!("it was rotated before; the key in its place is {successor}"),
             )),
-            AgentKeyRotation::NotGood => Err(Problem::conflict(
+            Rotation::NotGood => Err(Problem::conflict(
                 ProblemCode::IllegalTransition,
                 "it is revoked or has ended; make another key",
             )),

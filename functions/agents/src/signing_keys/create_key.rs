@@ -99,7 +99,8 @@ pub(crate) async fn create_signing_key(
     make_room(&api, &caller, AgentCredential::SigningKey, limit).await?;
     for _ in 0..KEY_IDS_TRIED {
         let key_id = KeyId::new(api.entropy.bytes());
-        let (material, secret_key) = material(&api, &identities, &caller, (&request, &key_id))?;
+        let (material, secret_key) =
+            material(&api, &identities, &caller, (&request, &key_id)).await?;
         let new = (&key_id, material);
         if let Some(signing_key) = create(&api, &caller, &request, new).await? {
             let created = SigningKeyCreated {
@@ -113,7 +114,7 @@ pub(crate) async fn create_signing_key(
 }
 
 /// What is kept of the key, and what is shown.
-fn material(
+async fn material(
     api: &Api,
     identities: &Identities,
     caller: &Caller,
@@ -122,10 +123,10 @@ fn material(
     if let Some(public) = request.public_key() {
         return Ok((VerifyingMaterial::Ed25519(public), None));
     }
+    let encryption = identities.key_encryption.get(api.now()).await;
+    let encryption = encryption.or_problem()?;
     let secret: [u8; 32] = api.entropy.bytes();
-    let sealed = identities
-        .key_encryption
-        .seal((caller.tenant(), key_id), &secret, &api.entropy);
+    let sealed = encryption.seal((caller.tenant(), key_id), &secret, &api.entropy);
     let sealed = sealed.ok_or_else(|| {
         Problem::conflict(
             ProblemCode::NotConfigured,

@@ -1,10 +1,10 @@
 //! Deletes a trust rule.
 
-use crate::credentials::key_id;
-use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource};
+use crate::credentials::{key_id, revoke};
+use auth::{Action, Api, Caller};
 use axum::extract::State;
 use http::StatusCode;
-use store::Revocation;
+use store::AgentCredential;
 use web::{ApiPath, Problem};
 
 /// Delete a trust rule.
@@ -24,19 +24,13 @@ pub(crate) async fn delete_trust_rule(
     ApiPath(id): ApiPath<String>,
 ) -> Result<StatusCode, Problem> {
     let id = key_id(&id, "trust rule")?;
-    let change = async {
-        let tenant = api.store.tenant(&caller.scope);
-        let by = caller.created_by();
-        let deleted = tenant
-            .delete_trust_rule(&id, &by, api.now(), || api.entropy.bytes())
-            .await
-            .or_problem()?;
-        match deleted {
-            Revocation::Revoked => Ok(Audited::Changed(StatusCode::NO_CONTENT, Change::new())),
-            Revocation::AlreadyRevoked => Ok(Audited::Unchanged(StatusCode::NO_CONTENT)),
-            Revocation::Unknown => Err(Problem::not_found("trust rule")),
-        }
-    };
-    let subject = (Action::TrustRuleDelete, Resource::new("trust_rule", &id));
-    Box::pin(api.audited(&caller, subject, change)).await
+    let revoked = (AgentCredential::TrustRule, &id);
+    revoke(
+        &api,
+        &caller,
+        revoked,
+        (Action::TrustRuleDelete, "trust_rule"),
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

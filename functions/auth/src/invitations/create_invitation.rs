@@ -3,7 +3,7 @@
 use super::InvitationView;
 use crate::members::{may_hand_on, require_owner_for};
 use auth::role::scopes;
-use auth::{Action, Api, Audited, Caller, Change, OrProblem, Principal, Resource, Token};
+use auth::{Action, Api, Audited, Caller, Change, OrProblem, Resource, Token};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -38,9 +38,8 @@ pub(crate) struct InvitationCreated {
 /// Invite somebody into the organisation.
 ///
 /// Whoever signs in and shows the token within seven days is a member; it is good once, and only while who made it may still
-/// invite. Nothing is sent to anybody. Only an owner invites an owner. An API token needs `admin`, and what it has invited to is
-/// good only while it is itself; a person's token invites nobody as an administrator or owner. Each request makes one, so it
-/// takes no `Idempotency-Key`.
+/// invite. Nothing is sent to anybody. Only an owner invites an owner. It takes somebody who has signed in: an API token invites
+/// nobody. Each request makes one, so it takes no `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/auth/invitations",
@@ -63,8 +62,6 @@ pub(crate) async fn create_invitation(
         role: request.role,
         created_by: caller.created_by(),
         creator: caller.handle(),
-        token: matches!(caller.principal, Principal::Token { .. })
-            .then(|| caller.presented.key_id.clone()),
         expires_at: now.plus_seconds(GOOD_SECONDS),
     };
     let view = InvitationView {

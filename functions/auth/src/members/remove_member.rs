@@ -11,7 +11,7 @@ use wire::UserId;
 /// Remove a member.
 ///
 /// Their sessions in the organisation and their tokens open nothing from their next request on. Only an owner removes an owner,
-/// and the last one stays.
+/// and the last one stays. It takes somebody who has signed in: an API token removes nobody.
 #[utoipa::path(
     delete,
     path = "/auth/members/{user_id}",

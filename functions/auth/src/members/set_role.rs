@@ -26,8 +26,7 @@ impl Check for SetRoleRequest {}
 /// Change the role of a member.
 ///
 /// It counts from their next request on, for their sessions and their tokens. Only an owner makes or demotes an owner, and the
-/// last one stays. A token gives nobody a scope that it has not got, and a person's token makes nobody an administrator or owner.
-/// Whoever is no member is invited.
+/// last one stays. Whoever is no member is invited. It takes somebody who has signed in: an API token changes nobody's role.
 #[utoipa::path(
     put,
     path = "/auth/members/{user_id}",

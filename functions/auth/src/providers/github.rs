@@ -3,18 +3,19 @@
 
 use super::{CameBack, Known, SignInError, display_name};
 use crate::pre_login::PreLogin;
-use crate::settings::{Lookup, Reader};
+use crate::settings::{Application, Reader};
 use oidc::{CallError, Endpoint, Form, HttpsClient, Network};
 use secrecy::SecretString;
+use secrets::{Lookup, Secret};
 use serde::Deserialize;
 use store::Identity;
-use wire::ShortText;
+use wire::{ShortText, Timestamp};
 
 /// GitHub as people sign in with it here.
 #[derive(Clone)]
 pub(crate) struct GitHub {
     client_id: String,
-    client_secret: SecretString,
+    client_secret: Secret<SecretString>,
     /// What the numbers of its users are kept under.
     pub(super) known_as: String,
     authorise: Endpoint,
@@ -39,25 +40,36 @@ struct User {
 }
 
 #[derive(Deserialize)]
-struct Application {
+struct IssuedTo {
     client_id: String,
 }
 
 #[derive(Deserialize)]
 struct Checked {
-    app: Application,
+    app: IssuedTo,
     user: Option<User>,
 }
 
 impl GitHub {
-    /// Reads `GITHUB_CLIENT_ID`, without which it is off, `GITHUB_CLIENT_SECRET`, and where it is.
+    /// Reads `GITHUB_CLIENT_ID`, without which it is off, `GITHUB_CLIENT_SECRET` or `GITHUB_CLIENT_SECRET_ARN`, and where it is.
     pub(crate) fn read(
         network: &Network,
         lookup: Lookup<'_>,
         faults: &mut Vec<String>,
     ) -> Option<Self> {
-        let mut reader = Reader::new("GITHUB", network, lookup, faults);
-        if reader.is_off(&["CLIENT_SECRET", "AUTHORIZE_URL", "TOKEN_URL", "API_URL"]) {
+        let application = Application {
+            prefix: "GITHUB",
+            secret: "GITHUB_CLIENT_SECRET",
+        };
+        let mut reader = Reader::new(application, network, lookup, faults);
+        let others = [
+            "CLIENT_SECRET",
+            "CLIENT_SECRET_ARN",
+            "AUTHORIZE_URL",
+            "TOKEN_URL",
+            "API_URL",
+        ];
+        if reader.is_off(&others) {
             return None;
         }
         let client_id = reader.client_id();
@@ -95,10 +107,15 @@ impl GitHub {
         format!("{}?{query}", self.authorise.as_str())
     }
 
-    pub(super) async fn exchange(&self, back: &CameBack<'_>) -> Result<Known, SignInError> {
+    pub(super) async fn exchange(
+        &self,
+        back: &CameBack<'_>,
+        now: Timestamp,
+    ) -> Result<Known, SignInError> {
+        let client_secret = self.client_secret.get(now).await?;
         let form = Form::new()
             .text("client_id", &self.client_id)
-            .secret("client_secret", &self.client_secret)
+            .secret("client_secret", &client_secret)
             .secret("code", back.code)
             .text("redirect_uri", back.redirect_uri)
             .secret("code_verifier", back.verifier);
@@ -136,12 +153,17 @@ impl GitHub {
         rest.is_some_and(|rest| (1..=1024).contains(&rest.len()) && rest.bytes().all(allowed))
     }
 
-    pub(super) async fn whose_token(&self, token: &SecretString) -> Result<Known, SignInError> {
+    pub(super) async fn whose_token(
+        &self,
+        token: &SecretString,
+        now: Timestamp,
+    ) -> Result<Known, SignInError> {
+        let client_secret = self.client_secret.get(now).await?;
         let checked: Checked = self
             .client
             .post_json(
                 &self.check,
-                (&self.client_id, &self.client_secret),
+                (&self.client_id, &client_secret),
                 ("access_token", token),
             )
             .await

@@ -2,11 +2,12 @@
 
 use super::{CameBack, Known, SignInError, display_name};
 use crate::pre_login::PreLogin;
-use crate::settings::{Lookup, Reader};
+use crate::settings::{Application, Reader};
 use oidc::{
     Endpoint, Expected, FetchError, Form, HttpsClient, IssuerUrl, KeyFetcher, Network, TokenError,
 };
 use secrecy::{ExposeSecret, SecretString};
+use secrets::{Lookup, Secret};
 use serde::Deserialize;
 use store::Identity;
 use wire::{ShortText, Timestamp};
@@ -15,7 +16,7 @@ use wire::{ShortText, Timestamp};
 #[derive(Clone)]
 pub(crate) struct Google {
     client_id: String,
-    client_secret: SecretString,
+    client_secret: Secret<SecretString>,
     issuer: IssuerUrl,
     /// What its people are kept under.
     pub(super) known_as: String,
@@ -50,15 +51,20 @@ struct UserInfo {
 }
 
 impl Google {
-    /// Reads `GOOGLE_CLIENT_ID`, without which it is off, `GOOGLE_CLIENT_SECRET`, and where it is.
+    /// Reads `GOOGLE_CLIENT_ID`, without which it is off, `GOOGLE_CLIENT_SECRET` or `GOOGLE_CLIENT_SECRET_ARN`, and where it is.
     pub(crate) fn read(
         network: &Network,
         lookup: Lookup<'_>,
         faults: &mut Vec<String>,
     ) -> Option<Self> {
-        let mut reader = Reader::new("GOOGLE", network, lookup, faults);
+        let application = Application {
+            prefix: "GOOGLE",
+            secret: "GOOGLE_CLIENT_SECRET",
+        };
+        let mut reader = Reader::new(application, network, lookup, faults);
         let others = [
             "CLIENT_SECRET",
+            "CLIENT_SECRET_ARN",
             "ISSUER",
             "AUTHORIZE_URL",
             "TOKEN_URL",
@@ -116,10 +122,11 @@ impl Google {
         back: &CameBack<'_>,
         now: Timestamp,
     ) -> Result<Known, SignInError> {
+        let client_secret = self.client_secret.get(now).await?;
         let form = Form::new()
             .text("grant_type", "authorization_code")
             .text("client_id", &self.client_id)
-            .secret("client_secret", &self.client_secret)
+            .secret("client_secret", &client_secret)
             .secret("code", back.code)
             .text("redirect_uri", back.redirect_uri)
             .secret("code_verifier", back.verifier);

@@ -1,6 +1,7 @@
 //! Sign-ins that come to nothing: one answer to all of them, and nothing written.
 
 use super::world::{Answer, World};
+use embedded_dynamodb::Fault;
 use serde_json::{Value, json};
 
 const LOGIN: &str = auth::cookie::LOGIN;
@@ -191,6 +192,90 @@ async fn strangers_do_not_make_us_ask_a_provider_without_end() {
     world.api.clock.advance_seconds(10);
     let again = try_token(&world, "192.0.2.1", "gho_github-1").await;
     assert_eq!(again.status, 201);
+}
+
+#[tokio::test]
+async fn an_address_has_one_limit_over_all_processes() {
+    let mut world = World::new().await;
+    let mut other = world.another_process();
+    let mut served = 0;
+    for number in 0..60 {
+        let token = format!("gho_unknown{number}");
+        // All of the addresses that one network has are one.
+        let address = format!("2001:db8::{number:x}");
+        let answer = try_token(&world, &address, &token).await;
+        served += u32::from(answer.status == 401);
+        std::mem::swap(&mut world.app, &mut other);
+    }
+    // Each tells the other every 5 times.
+    assert!((20..30).contains(&served), "{served}");
+    for _ in 0..2 {
+        let late = try_token(&world, "2001:db8::1", "gho_github-1").await;
+        assert_eq!(late.status, 429);
+        let elsewhere = try_token(&world, "2001:db8:0:1::1", "gho_github-1").await;
+        assert_eq!(elsewhere.status, 201);
+        std::mem::swap(&mut world.app, &mut other);
+    }
+    // Whoever goes on costs nothing.
+    let before = world.api.store.meter().total();
+    for _ in 0..20 {
+        try_token(&world, "2001:db8::1", "gho_unknown").await;
+    }
+    assert_eq!(world.api.store.meter().total(), before);
+    world.api.clock.advance_seconds(10);
+    let again = try_token(&world, "2001:db8::1", "gho_github-1").await;
+    assert_eq!(again.status, 201);
+}
+
+#[tokio::test]
+async fn the_limit_of_an_address_holds_in_each_process_while_it_cannot_be_shared() {
+    let mut world = World::new().await;
+    world.with_faults(|call| match (call.operation, call.table) {
+        ("UpdateItem", Some("sessions")) => Fault::Throttle,
+        _ => Fault::None,
+    });
+    let mut statuses = Vec::new();
+    for number in 0..25 {
+        let token = format!("gho_unknown{number}");
+        statuses.push(try_token(&world, "192.0.2.1", &token).await.status.as_u16());
+    }
+    assert_eq!(statuses[..20], [401; 20]);
+    assert_eq!(statuses[20..], [429; 5]);
+}
+
+#[tokio::test]
+async fn a_browser_that_comes_back_is_counted_as_a_tool_is() {
+    let world = World::new().await;
+    let come_back = async |address: &str, code: &str| {
+        let begun = world.get("/auth/login/github").from(address).send().await;
+        let state = begun.parameter("state");
+        let path = format!("/auth/callback/github?code={code}&state={state}");
+        let back = world.get(&path).from(address);
+        let back = back.cookie(LOGIN, &begun.cookie_value(LOGIN));
+        back.send().await
+    };
+    for _ in 0..10 {
+        let made_up = come_back("192.0.2.1", "unknown").await;
+        assert_eq!(made_up.status, 401);
+    }
+    for number in 0..10 {
+        let token = format!("gho_unknown{number}");
+        assert_eq!(try_token(&world, "192.0.2.1", &token).await.status, 401);
+    }
+    let before = world.stub.calls();
+    let late = come_back("192.0.2.1", "github-1").await;
+    assert_eq!(
+        (late.status.as_u16(), late.code()),
+        (429, "too_many_requests")
+    );
+    assert_eq!(late.headers["retry-after"], "10");
+    // An answer that is not for this browser is asked nobody about, and not counted.
+    for _ in 0..30 {
+        let path = "/auth/callback/github?code=a&state=b";
+        assert_eq!(world.get(path).from("192.0.2.2").send().await.status, 401);
+    }
+    assert_eq!(world.stub.calls(), before);
+    assert_eq!(come_back("192.0.2.2", "github-1").await.status, 303);
 }
 
 #[tokio::test]

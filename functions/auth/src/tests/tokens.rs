@@ -103,6 +103,36 @@ async fn a_request_for_a_token_is_checked_to_the_last_field() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_replaced_goes_on_for_the_overlap_and_not_a_second_longer() {
+    let world = World::new().await;
+    let owner = world.sign_in("github-1").await;
+    for overlap in [1_u32, 10, 299, 300, 86_400] {
+        let made = make(&world, &owner, &["jobs:read"]).await;
+        let old = text(&made["api_token"]);
+        // This process has just seen that it is good.
+        world.validate(&old).await.expect(200);
+        let path = format!("/auth/tokens/{}/rotate", text(&made["token"]["key_id"]));
+        let body = json!({ "overlap_seconds": overlap });
+        let session = world.sign_in("github-1").await;
+        let rotate = world.post(&path).bearer(&session.token).json(&body);
+        let new = text(&rotate.send().await.expect(201)["api_token"]);
+        world.api.clock.advance_seconds(i64::from(overlap) - 1);
+        world.validate(&old).await.expect(200);
+        world.api.clock.advance_seconds(1);
+        assert_eq!(world.validate(&old).await.status, 401, "{overlap}");
+        world.validate(&new).await.expect(200);
+    }
+    let made = make(&world, &world.sign_in("github-1").await, &["jobs:read"]).await;
+    let path = format!("/auth/tokens/{}/rotate", text(&made["token"]["key_id"]));
+    let session = world.sign_in("github-1").await;
+    let body = json!({ "overlap_seconds": 86_401 });
+    let rotate = world.post(&path).bearer(&session.token).json(&body);
+    let refused = rotate.send().await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json["errors"][0]["pointer"], "/overlap_seconds");
+}
+
+#[tokio::test]
 async fn a_token_never_does_more_than_its_person_may_at_that_moment() {
     let world = World::new().await;
     let owner = world.sign_in("github-1").await;

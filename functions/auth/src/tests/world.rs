@@ -20,8 +20,14 @@ pub(super) const ORIGIN: &str = "https://ci.example.com";
 pub(super) struct World {
     pub(super) api: Api,
     pub(super) stub: Stub,
+    pub(super) app: Router,
     engine: Engine,
-    app: Router,
+}
+
+/// The function, started anew.
+fn process(api: Api, stub: &Stub) -> Router {
+    let sign_in = SignIn::read(&stub.network, &Stub::variable).unwrap();
+    web::app(crate::routes(api, sign_in).into_parts().0)
 }
 
 /// What was answered.
@@ -128,31 +134,38 @@ impl World {
         store.create_tables().await.unwrap();
         let api = Api::testing(store, Clock::manual(NOW));
         let stub = Stub::start(&api.clock).await;
-        let sign_in = SignIn::read(&stub.network, &Stub::variable).unwrap();
-        let routes = crate::routes(api.clone(), sign_in);
         Self {
-            app: web::app(routes.into_parts().0),
+            app: process(api.clone(), &stub),
             api,
             stub,
             engine,
         }
     }
 
-    /// The same function, on a store that refuses every new item of a table.
-    pub(super) fn without_writing_to(&mut self, table: &'static str) {
-        let client = self
-            .engine
-            .client_with(move |call| match (call.operation, call.table) {
-                ("PutItem", Some(name)) if name == table => Fault::Throttle,
-                _ => Fault::None,
-            });
+    /// Another process of the function, which knows nothing of what this one has seen.
+    pub(super) fn another_process(&self) -> Router {
+        process(self.api.clone(), &self.stub)
+    }
+
+    /// The same function, on a store with faults.
+    pub(super) fn with_faults(
+        &mut self,
+        fault: impl Fn(&embedded_dynamodb::Call<'_>) -> Fault + Send + Sync + 'static,
+    ) {
+        let client = self.engine.client_with(fault);
         let store = Store::new(client, Tables::default(), telemetry::Meter::default());
         let api = Api {
             store,
             ..self.api.clone()
         };
-        let sign_in = SignIn::read(&self.stub.network, &Stub::variable).unwrap();
-        self.app = web::app(crate::routes(api, sign_in).into_parts().0);
+        self.app = process(api, &self.stub);
+    }
+
+    /// The same function with another configuration.
+    pub(super) fn configure(&mut self, lookup: &dyn Fn(&str) -> Option<String>) {
+        let sign_in = SignIn::read(&self.stub.network, lookup).unwrap();
+        let routes = crate::routes(self.api.clone(), sign_in);
+        self.app = web::app(routes.into_parts().0);
     }
 
     pub(super) fn call(&self, method: Method, path: &str) -> Call<'_> {

@@ -58,6 +58,10 @@ impl Check for CreateTokenRequest {
                     Ok(scope) if scope.is_of_agents_alone() => {
                         fault(pointer(), "only agents have this scope".to_owned());
                     }
+                    Ok(scope) if scope.is_for_sessions_alone() => {
+                        let detail = "only people who have signed in use this scope; a token with it opens nothing";
+                        fault(pointer(), detail.to_owned());
+                    }
                     Ok(_) if self.scopes[..place].contains(word) => {
                         fault(pointer(), "is there twice".to_owned());
                     }

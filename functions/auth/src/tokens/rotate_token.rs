@@ -19,7 +19,8 @@ const MOST_OVERLAP: u32 = 24 * 3600;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RotateTokenRequest {
-    /// How long the old token goes on: up to a day, and a day unless said otherwise. 0 if it may be in the wrong hands.
+    /// How long the old token goes on: up to a day, to the second, and a day unless said otherwise. 0 if it may be in the wrong
+    /// hands.
     #[serde(default = "a_day")]
     #[schema(maximum = 86_400, default = 86_400)]
     overlap_seconds: u32,
@@ -111,7 +112,7 @@ async fn rotate(
         let tenant = api.store.tenant(&caller.scope);
         let overlap = i64::from(overlap_seconds);
         let rotated = tenant
-            .rotate_api_token(seen, &new, overlap, now, &api.write_id())
+            .rotate_api_token(&seen.key_id, &new, overlap, now, &api.write_id())
             .await
             .or_problem()?;
         match rotated {
@@ -131,6 +132,7 @@ async fn rotate(
                 ProblemCode::IllegalTransition,
                 "the token has ended or is revoked",
             )),
+            Rotation::Unknown => Err(Problem::not_found("token")),
             Rotation::KeyIdTaken => Ok(Audited::Unchanged(None)),
         }
     };

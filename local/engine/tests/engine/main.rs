@@ -4,6 +4,7 @@
 mod answers;
 mod faults;
 mod files;
+mod records;
 mod runtime;
 
 use std::collections::HashMap;

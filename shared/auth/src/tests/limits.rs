@@ -1,8 +1,9 @@
 //! A tenant's limits: what is over them is refused, and nobody else notices.
 
 use super::*;
-use crate::{Limits, Usage};
+use crate::{Limits, NewId, Room, Usage};
 use http::HeaderMap;
+use store::NewJob;
 use web::Entropy;
 
 fn few() -> Limits {
@@ -136,4 +137,57 @@ async fn the_limit_holds_in_each_process_while_the_count_cannot_be_shared() {
         served += u32::from(status == 200);
     }
     assert_eq!(served, 60);
+}
+
+#[tokio::test]
+async fn room_that_nothing_took_up_is_given_back() {
+    let mut world = world().await;
+    world.api.limits.queued_jobs = 2;
+    let take = || world.api.take_room(&world.acme, Room::Job);
+    let is_full = async || matches!(take().await, Err(problem) if problem.status() == 429);
+    take().await.unwrap().take_up();
+    let taken = take().await.unwrap();
+    assert!(is_full().await);
+    // Agents have room of their own.
+    let agent = world.api.take_room(&world.acme, Room::Agent).await;
+    agent.unwrap().take_up();
+    drop(taken);
+    take().await.unwrap().take_up();
+    assert!(is_full().await);
+    // What was taken from sizes that are forgotten is not given back to those that were read since.
+    world.api.clock.advance_seconds(10);
+    let old = take().await.unwrap();
+    world.api.clock.advance_seconds(10);
+    take().await.unwrap().take_up();
+    take().await.unwrap().take_up();
+    drop(old);
+    assert!(is_full().await);
+}
+
+#[tokio::test]
+async fn the_same_job_again_takes_no_room() {
+    let mut world = world().await;
+    world.api.limits.queued_jobs = 2;
+    let token = world.token(&[Scope::JobsWrite], None).await;
+    let verified = world.api.store.authenticate(&token.presented, NOW).await;
+    let caller = Caller::new(verified.unwrap().unwrap(), token.presented.clone());
+    let request = json!({"job_type": "build", "pool_name": "linux", "git_repo": "https://git.example.com/a",
+        "git_commit_sha": "4b825dc642cb6eb9a060e54bf8d69288fbee4904"});
+    let enqueue = async |key: Option<&str>| {
+        let id = match key {
+            Some(key) => NewId::OfKey(NewJob::id_for_key(caller.tenant(), key)),
+            None => NewId::one(&world.api, &caller, None, NOW),
+        };
+        let request = serde_json::from_value(request.clone()).unwrap();
+        let made = world.api.enqueue_job(&caller, id, request, NOW).await;
+        made.map_or_else(
+            |problem| problem.status().as_u16(),
+            |(status, _)| status.as_u16(),
+        )
+    };
+    for expected in [201, 200, 200, 200] {
+        assert_eq!(enqueue(Some("once")).await, expected);
+    }
+    assert_eq!(enqueue(None).await, 201);
+    assert_eq!(enqueue(None).await, 429);
 }

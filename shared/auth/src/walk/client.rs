@@ -61,11 +61,16 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Whether a caller could not tell the two apart, but for how much of its own limit is left.
+    /// Whether a caller could not tell the two apart, but for how much of its own limit is left and which trace it is.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         let told = |answer: &Self| {
             let mut headers = answer.headers.clone();
-            for name in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+            for name in [
+                "ratelimit-limit",
+                "ratelimit-remaining",
+                "ratelimit-reset",
+                "traceparent",
+            ] {
                 headers.remove(name);
             }
             headers

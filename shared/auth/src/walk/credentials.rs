@@ -4,7 +4,8 @@ use super::client::Sent;
 use super::people::{Member, Person};
 use crate::{Api, Environment, Scope, Token};
 use store::{
-    CredentialKind, KeyId, NewAgentKey, NewApiToken, StoreError, TenantScope, TenantStore,
+    CredentialKind, KeyId, NewAgentKey, NewApiToken, NewEnrolment, StoreError, TenantScope,
+    TenantStore,
 };
 use wire::{AgentId, PoolName, Role, Timestamp};
 
@@ -13,6 +14,18 @@ use wire::{AgentId, PoolName, Role, Timestamp};
 pub(super) struct Refused {
     pub(super) what: &'static str,
     pub(super) sent: Sent,
+    /// Whether an agent may be registered with it, and nothing else done.
+    pub(super) registers: bool,
+}
+
+impl Refused {
+    fn new(what: &'static str, sent: Sent) -> Self {
+        Self {
+            what,
+            sent,
+            registers: false,
+        }
+    }
 }
 
 /// The good credentials of one tenant, as `Authorization` headers.
@@ -69,6 +82,15 @@ impl Tenant {
         }
     }
 
+    /// A new enrolment token, as an `Authorization` header.
+    pub(super) async fn enrolment(&self) -> Result<String, StoreError> {
+        let maker = Maker {
+            api: &self.api,
+            scope: &self.scope,
+        };
+        Ok(maker.enrolment().await?.bearer())
+    }
+
     /// A session of a new agent.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let maker = Maker {
@@ -91,11 +113,15 @@ pub(super) async fn refused(api: &Api, scope: &TenantScope) -> Result<Vec<Refuse
     let good = maker.token(Scope::Admin, None).await?;
     let mut all = forms(api, &good);
     all.extend(of_people(api, scope, &good).await?);
+    all.push(Refused {
+        registers: true,
+        ..Refused::new(
+            "an enrolment token",
+            Sent::bearer(&maker.enrolment().await?.bearer()),
+        )
+    });
     let mut add = |what, token: &Token| {
-        all.push(Refused {
-            what,
-            sent: Sent::bearer(&token.bearer()),
-        });
+        all.push(Refused::new(what, Sent::bearer(&token.bearer())));
     };
     add(
         "unknown",
@@ -157,12 +183,13 @@ fn forms(api: &Api, good: &Token) -> Vec<Refused> {
         ("of a wrong secret", format!("Bearer {forged}")),
         ("of the other environment", elsewhere.bearer()),
         ("very long", format!("Bearer {}", "x".repeat(6000))),
+        (
+            "a workload's token of nobody",
+            "Bearer e30.e30.e30".to_owned(),
+        ),
     ]
     .into_iter()
-    .map(|(what, header)| Refused {
-        what,
-        sent: Sent::bearer(&header),
-    })
+    .map(|(what, header)| Refused::new(what, Sent::bearer(&header)))
     .collect()
 }
 
@@ -205,10 +232,8 @@ async fn of_people(
             &Token::issue(api.environment, CredentialKind::Invitation, &api.entropy),
         ),
     ] {
-        let sent = Sent::bearer(&token.bearer());
-        all.push(Refused { what, sent });
-        let sent = Sent::cookie(token.expose(), origin);
-        all.push(Refused { what, sent });
+        all.push(Refused::new(what, Sent::bearer(&token.bearer())));
+        all.push(Refused::new(what, Sent::cookie(token.expose(), origin)));
     }
     let session = Sent::cookie(good_session.expose(), origin);
     let with = |change: fn(&mut Sent, String), value: String| {
@@ -217,32 +242,26 @@ async fn of_people(
         sent
     };
     all.extend([
-        Refused {
-            what: "a token in the place of a session cookie",
-            sent: Sent::cookie(good.expose(), origin),
-        },
-        Refused {
-            what: "a junk cookie",
-            sent: Sent::cookie("junk", origin),
-        },
-        Refused {
-            what: "an empty cookie",
-            sent: Sent::cookie("", origin),
-        },
-        Refused {
-            what: "two cookies",
-            sent: with(
+        Refused::new(
+            "a token in the place of a session cookie",
+            Sent::cookie(good.expose(), origin),
+        ),
+        Refused::new("a junk cookie", Sent::cookie("junk", origin)),
+        Refused::new("an empty cookie", Sent::cookie("", origin)),
+        Refused::new(
+            "two cookies",
+            with(
                 |sent, again| sent.cookies.push(again),
                 session.cookies[0].clone(),
             ),
-        },
-        Refused {
-            what: "a cookie and a token",
-            sent: with(
+        ),
+        Refused::new(
+            "a cookie and a token",
+            with(
                 |sent, token| sent.authorization = Some(token),
                 good.bearer(),
             ),
-        },
+        ),
     ]);
     Ok(all)
 }
@@ -313,6 +332,25 @@ impl Maker<'_> {
         };
         self.tenant().create_agent_key(&new, self.api.now()).await?;
         Ok(key)
+    }
+
+    async fn enrolment(&self) -> Result<Token, StoreError> {
+        let now = self.api.now();
+        let token = Token::issue(
+            self.api.environment,
+            CredentialKind::Enrolment,
+            &self.api.entropy,
+        );
+        let new = NewEnrolment {
+            key_id: token.presented.key_id.clone(),
+            secret_sha256: token.presented.secret_sha256,
+            name: "walk".to_owned(),
+            pool: pool()?,
+            created_by: "walk".to_owned(),
+            expires_at: now.plus_seconds(3600),
+        };
+        self.tenant().create_enrolment(&new, now).await?;
+        Ok(token)
     }
 
     async fn session(

@@ -2,7 +2,7 @@
 
 use crate::Scope;
 use crate::access::{Access, AgentAccess};
-use crate::openapi::{PUBLIC, access_of, operations};
+use crate::openapi::{PUBLIC, REGISTERING, access_of, operations};
 use crate::role::{allows, scopes};
 use std::fmt::Write;
 use utoipa::openapi::OpenApi;
@@ -21,11 +21,11 @@ pub fn roles_table() -> String {
     table
 }
 
-/// A table of every route and who may call it: people by role, tokens by scope, agents.
+/// A table of every route and who may call it: people by role, tokens by scope, agents, and whoever registers one.
 pub fn routes_table(document: &OpenApi) -> String {
     let mut table = heading("route");
     // The columns that are not roles.
-    for (line, more) in [" API token | agent | agent key |", "---|---|---|"]
+    for (line, more) in [" API token | agent | who registers one |", "---|---|---|"]
         .iter()
         .enumerate()
     {
@@ -71,8 +71,11 @@ fn cells(access: Access) -> Vec<String> {
         Some(AgentAccess { own: false, .. }) => "✓".to_owned(),
         None => mark(false),
     };
-    let key = mark(access.agent_key.is_some());
-    roles.chain([token, agent, key]).collect()
+    let registering = access.agent_key.map_or_else(
+        || mark(false),
+        |_| REGISTERING.map(|(_, name)| name).join(", "),
+    );
+    roles.chain([token, agent, registering]).collect()
 }
 
 fn mark(may: bool) -> String {

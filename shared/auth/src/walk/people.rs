@@ -100,7 +100,6 @@ impl Person {
             role,
             created_by: "walk".to_owned(),
             creator: None,
-            token: None,
             expires_at: now.plus_seconds(HOUR),
         };
         tenant

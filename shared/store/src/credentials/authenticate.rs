@@ -282,7 +282,7 @@ impl Store {
         if last_used_at.is_some_and(|used| used > due_before) {
             return;
         }
-        let written = self
+        let update = self
             .client
             .update_item()
             .table_name(self.tables.name(TableKind::Credentials))
@@ -294,25 +294,13 @@ impl Store {
             )
             .expression_attribute_names("#pk", PK)
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":due", number(due_before))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
-        match tokio::time::timeout(LAST_USED_PATIENCE, written).await {
-            Ok(Ok(answer)) => self.count_write(OPERATION, answer.consumed_capacity()),
-            Ok(Err(error))
-                if error.as_service_error().is_some_and(
-                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
-                ) =>
-            {
-                self.meter.lost_race(OPERATION);
-            }
-            Ok(Err(error)) => {
-                let error = StoreError::from_sdk(OPERATION, &error);
-                tracing::warn!(key_id = %presented.key_id, %error, "a credential's use was not noted");
-            }
-            Err(_) => {
-                tracing::warn!(key_id = %presented.key_id, "a credential's use was not noted in time");
-            }
-        }
+            .expression_attribute_values(":due", number(due_before));
+        let written = self.update_if(OPERATION, update);
+        let error = match tokio::time::timeout(LAST_USED_PATIENCE, written).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "not in time".to_owned(),
+        };
+        tracing::warn!(key_id = %presented.key_id, error, "a credential's use was not noted");
     }
 }

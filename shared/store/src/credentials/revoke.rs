@@ -5,11 +5,10 @@ use super::item::{SessionItem, key_ttl};
 use super::{AgentCredential, KEY_SORT, KeyId, SessionKey, partition};
 use crate::call::{from_item, key, number, string};
 use crate::schema::{TTL, TableKind};
+use crate::update::Outcome;
 use crate::{AgentOutcome, StoreError, TenantStore, WriteId};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
 use domain::agent::Event;
-use std::collections::HashMap;
 use wire::Timestamp;
 
 /// How many sessions are read at a time, and how many pages of them are ended by one call.
@@ -30,14 +29,22 @@ pub enum Revocation {
     Unknown,
 }
 
+/// A credential that is marked as revoked.
+struct Marked {
+    item: ParentItem,
+    /// Whether this call has marked it.
+    is_new: bool,
+}
+
 impl TenantStore<'_> {
-    /// Revokes an API token, or an agent key and every session derived from it. The item stays for 30 days, and says
-    /// who did it.
+    /// Revokes an API token, or whatever agents register with and every session derived from it. The item stays for 30 days,
+    /// and says who did it.
     ///
-    /// The agents of an agent key are ended and their jobs given back before this returns, up to 500 of them at a time: if
-    /// there are more, or if it fails half-way, [`StoreError::Busy`], and the same call again goes on where this one stopped; so
-    /// does maintenance, by [`finish_revocations`](Self::finish_revocations). None of them can claim anything from the first
-    /// write on.
+    /// The agents are ended and their jobs given back before this returns, up to 500 of them at a time, and a trust rule is
+    /// taken off the list, so that its name is free: if there are more agents, or if it fails half-way,
+    /// [`StoreError::Busy`], and the same call again goes on where this one stopped; so does maintenance, by
+    /// [`finish_revocations`](Self::finish_revocations). From the first write on nobody registers with it, and none of its
+    /// agents can claim anything.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
@@ -71,20 +78,37 @@ impl TenantStore<'_> {
     /// Does what follows from the mark, whichever call has set it.
     async fn finish_revocation(
         &self,
-        marked: Revocation,
+        marked: Option<Marked>,
         key_id: &KeyId,
         now: Timestamp,
         random: impl FnMut() -> [u8; 8],
     ) -> Result<Revocation, StoreError> {
-        if marked == Revocation::Unknown {
-            return Ok(marked);
-        }
-        let has_ended_some = self.end_sessions(key_id, now, random).await?;
-        Ok(if has_ended_some {
+        let Some(marked) = marked else {
+            return Ok(Revocation::Unknown);
+        };
+        let has_ended_some = self
+            .end_what_hangs_on((key_id, &marked.item), now, random)
+            .await?;
+        Ok(if marked.is_new || has_ended_some {
             Revocation::Revoked
         } else {
-            marked
+            Revocation::AlreadyRevoked
         })
+    }
+
+    /// Ends the sessions derived from a revoked credential, takes a rule off its list, and last the credential off the list of
+    /// those with which this is still to be done: whether there was anything to end.
+    async fn end_what_hangs_on(
+        &self,
+        (key_id, item): (&KeyId, &ParentItem),
+        now: Timestamp,
+        mut random: impl FnMut() -> [u8; 8],
+    ) -> Result<bool, StoreError> {
+        let has_ended_some = self.end_sessions(key_id, now, &mut random).await?;
+        let is_rule = item.kind == AgentCredential::TrustRule.word();
+        let has_unlisted = is_rule && self.unlist_rule(key_id, &WriteId::new(random())).await?;
+        self.end_revocation(key_id).await?;
+        Ok(has_ended_some || has_unlisted)
     }
 
     /// Ends the agents whose sessions were derived from the key, and the sessions: whether there were any.
@@ -98,7 +122,6 @@ impl TenantStore<'_> {
         for page in 0..MAX_PAGES {
             let sessions = self.sessions_of(key_id).await?;
             if sessions.is_empty() {
-                self.end_revocation(key_id).await?;
                 return Ok(page > 0);
             }
             for session in sessions {
@@ -139,10 +162,9 @@ impl TenantStore<'_> {
         })
     }
 
-    /// Takes the key off the list of those whose sessions are still to be ended.
+    /// Takes the credential off the list of those whose revocation is still to be finished.
     async fn end_revocation(&self, key_id: &KeyId) -> Result<(), StoreError> {
-        const OPERATION: &str = "end_revocation";
-        let answer = self
+        let update = self
             .store
             .client
             .update_item()
@@ -150,33 +172,19 @@ impl TenantStore<'_> {
             .set_key(Some(key(partition(key_id), KEY_SORT)))
             .update_expression("REMOVE lpk, lsk")
             .condition_expression("lpk = :revoking")
-            .expression_attribute_values(":revoking", string(self.scope.revoking()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(OPERATION, answer.consumed_capacity());
-                Ok(())
-            }
-            // It has been taken off already.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                self.store.meter.lost_race(OPERATION);
-                Ok(())
-            }
-            Err(error) => Err(StoreError::from_sdk(OPERATION, &error)),
+            .expression_attribute_values(":revoking", string(self.scope.revoking()));
+        match self.store.update_if("end_revocation", update).await? {
+            // Otherwise it has been taken off already.
+            Outcome::Applied(_) | Outcome::Stale(_) | Outcome::Missing => Ok(()),
         }
     }
 
-    /// Goes on with revocations that were cut off: ends the agents of keys that are revoked already. How many it finished.
+    /// Goes on with revocations that were cut off: does what is left to do for credentials that are revoked already. How many
+    /// it finished.
     ///
     /// # Errors
-    /// [`StoreError`] as every operation; what was ended before stays ended. Reads half a unit if there is nothing to do.
+    /// [`StoreError`] as every operation, the first of several: one credential that cannot be finished does not keep the
+    /// others from it, and what was ended stays ended. Reads half a unit if there is nothing to do.
     pub async fn finish_revocations(
         &self,
         now: Timestamp,
@@ -197,16 +205,35 @@ impl TenantStore<'_> {
             .await
             .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
         self.store.count_read(OPERATION, answer.consumed_capacity());
-        let mut finished = 0;
-        for item in answer.items() {
-            let id = item.get("lsk").and_then(|id| id.as_s().ok());
+        let (mut finished, mut failed) = (0, None);
+        for listed in answer.items() {
+            let id = listed.get("lsk").and_then(|id| id.as_s().ok());
             let Some(key_id) = id.and_then(|id| KeyId::parse(id).ok()) else {
                 continue;
             };
-            self.end_sessions(&key_id, now, &mut random).await?;
-            finished += 1;
+            match self.finish_one(OPERATION, &key_id, now, &mut random).await {
+                Ok(()) => finished += 1,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(finished)
+        failed.map_or(Ok(finished), Err)
+    }
+
+    async fn finish_one(
+        &self,
+        operation: &'static str,
+        key_id: &KeyId,
+        now: Timestamp,
+        random: impl FnMut() -> [u8; 8],
+    ) -> Result<(), StoreError> {
+        // The index may be behind, and then there is nothing left.
+        if let Some(item) = self.key_item(operation, key_id).await? {
+            let item: ParentItem = from_item(operation, item)?;
+            self.end_what_hangs_on((key_id, &item), now, random).await?;
+        }
+        Ok(())
     }
 
     /// Some of the sessions that were derived from the key.
@@ -231,28 +258,17 @@ impl TenantStore<'_> {
         items.map(|item| from_item(OPERATION, item)).collect()
     }
 
+    /// Marks a credential of the tenant as revoked; `None` if there is none of that id and kind.
     async fn mark_revoked(
         &self,
         (kind, key_id): (Option<AgentCredential>, &KeyId),
         revoked_by: &str,
         now: Timestamp,
-    ) -> Result<Revocation, StoreError> {
+    ) -> Result<Option<Marked>, StoreError> {
         const OPERATION: &str = "revoke_credential";
-        let mut condition = "tenant = :tenant AND attribute_not_exists(revoked_at)".to_owned();
-        if kind.is_some() {
-            condition.push_str(" AND kind = :kind");
-        }
         let word = kind.map(AgentCredential::word);
-        let mut values = HashMap::from([
-            (":ttl".to_owned(), number(key_ttl(now))),
-            (":now".to_owned(), number(now.as_millis())),
-            (":by".to_owned(), string(revoked_by)),
-            (":revoking".to_owned(), string(self.scope.revoking())),
-            (":id".to_owned(), string(key_id.as_str())),
-            (":tenant".to_owned(), string(self.scope.tenant().as_str())),
-        ]);
-        values.extend(word.map(|word| (":kind".to_owned(), string(word))));
-        let answer = self
+        let mut condition = "tenant = :tenant AND attribute_not_exists(revoked_at)".to_owned();
+        let mut update = self
             .store
             .client
             .update_item()
@@ -262,41 +278,31 @@ impl TenantStore<'_> {
                 "SET revoked_at = :now, revoked_by = :by, #ttl = :ttl, lpk = :revoking, lsk = :id",
             )
             .expression_attribute_names("#ttl", TTL)
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(OPERATION, answer.consumed_capacity());
-                Ok(Revocation::Revoked)
-            }
-            Err(error) => {
-                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
-                    error.as_service_error()
-                else {
-                    return Err(StoreError::from_sdk(OPERATION, &error));
-                };
-                self.store.meter.lost_race(OPERATION);
-                let Some(item) = failed.item().filter(|item| !item.is_empty()) else {
-                    return Ok(Revocation::Unknown);
-                };
-                let there: ParentItem = from_item(OPERATION, item.clone())?;
-                let is_of_kind = word.is_none_or(|word| there.kind == word);
-                // A credential of the tenant and kind fails the condition only if it is revoked already.
-                if &there.tenant != self.scope.tenant() || !is_of_kind {
-                    return Ok(Revocation::Unknown);
-                }
-                // By this very call, if its first answer was lost and the client asked again.
-                if there.is_revoked_by(revoked_by, now) {
-                    Ok(Revocation::Revoked)
-                } else {
-                    Ok(Revocation::AlreadyRevoked)
-                }
-            }
+            .expression_attribute_values(":ttl", number(key_ttl(now)))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":by", string(revoked_by))
+            .expression_attribute_values(":revoking", string(self.scope.revoking()))
+            .expression_attribute_values(":id", string(key_id.as_str()))
+            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
+            .return_values(ReturnValue::AllNew);
+        if let Some(word) = word {
+            condition.push_str(" AND kind = :kind");
+            update = update.expression_attribute_values(":kind", string(word));
         }
+        let update = update.condition_expression(condition);
+        let (item, is_applied) = match self.store.update_if(OPERATION, update).await? {
+            Outcome::Applied(item) => (item, true),
+            Outcome::Stale(item) => (item, false),
+            Outcome::Missing => return Ok(None),
+        };
+        let item: ParentItem = from_item(OPERATION, item)?;
+        // A credential of the tenant and kind fails the condition only if it is revoked already.
+        let is_of_kind = word.is_none_or(|word| item.kind == word);
+        if &item.tenant != self.scope.tenant() || !is_of_kind {
+            return Ok(None);
+        }
+        // Also by this very call, if its first answer was lost and the client asked again.
+        let is_new = is_applied || item.is_revoked_by(revoked_by, now);
+        Ok(Some(Marked { item, is_new }))
     }
 }

@@ -62,6 +62,14 @@ pub struct UnverifiedSigner {
 }
 
 impl UnverifiedSigner {
+    /// What is kept of the key, encrypted, if it has to be opened before anything is verified with it.
+    pub fn sealed(&self) -> Option<&[u8]> {
+        match &self.material {
+            VerifyingMaterial::HmacSha256(sealed) => Some(sealed),
+            VerifyingMaterial::Ed25519(_) => None,
+        }
+    }
+
     /// Whose request it is, if `verify` says that it is signed with the key.
     pub fn verify(
         self,

@@ -2,14 +2,17 @@
 
 use super::item::KeyItem;
 use super::{KEY_SORT, KeyId, partition};
-use crate::call::{Item, from_item, key, number, string};
+use crate::call::{Item, from_item, key, string};
 use crate::schema::TableKind;
 use crate::{StoreError, TenantStore, keys};
-use aws_sdk_dynamodb::types::{ConditionCheck, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use serde::{Deserialize, Serialize};
 use wire::{Timestamp, UserId};
 
 const OPERATION: &str = "list_tokens";
+
+/// The word for an API token in items.
+pub(super) const API_TOKEN: &str = "API_TOKEN";
 
 /// How many tokens a page has at most: DynamoDB gives so many items at a time.
 const MAX_PAGE: u32 = 100;
@@ -70,13 +73,6 @@ pub struct TokenCounts {
     pub may_be_more: bool,
 }
 
-impl ApiToken {
-    /// Whether it is good at that moment, as far as the token itself goes.
-    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
-    }
-}
-
 /// What the index tells of a token.
 #[derive(Debug, Deserialize)]
 struct Entry {
@@ -89,7 +85,7 @@ struct Entry {
 
 pub(super) fn read_token(item: Item) -> Result<Option<ApiToken>, StoreError> {
     // Credentials of other kinds may have other attributes.
-    if item.get("kind") != Some(&string("API_TOKEN")) {
+    if item.get("kind") != Some(&string(API_TOKEN)) {
         return Ok(None);
     }
     let item: KeyItem = from_item(OPERATION, item)?;
@@ -214,27 +210,6 @@ impl TenantStore<'_> {
         let items = answer.items.unwrap_or_default().into_iter();
         let entries = items.map(|item| from_item(OPERATION, item));
         Ok((entries.collect::<Result<_, _>>()?, more))
-    }
-
-    /// The condition of a transaction that the API token is good.
-    pub(crate) fn check_token(
-        &self,
-        key_id: &KeyId,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(self.store.tables.name(TableKind::Credentials))
-            .set_key(Some(key(partition(key_id), KEY_SORT)))
-            .condition_expression(
-                "tenant = :tenant AND kind = :token AND attribute_not_exists(revoked_at) \
-                 AND (attribute_not_exists(expires_at) OR expires_at > :now)",
-            )
-            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
-            .expression_attribute_values(":token", string("API_TOKEN"))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .build()
-            .map_err(|error| StoreError::unreadable("check_token", error))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// How many API tokens are good: of the tenant, and of one person. Looks at the 2,500 newest at most, and says if there

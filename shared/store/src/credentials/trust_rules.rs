@@ -4,7 +4,6 @@
 //! sessions beside it; and one under its tenant, where all rules of the tenant are read at once.
 
 use super::agent_credentials::AgentCredential;
-use super::revoke::Revocation;
 use super::{KEY_SORT, KeyId, Subject, Verified, partition};
 use crate::call::{from_item, key, number, string, to_item};
 use crate::schema::TableKind;
@@ -314,39 +313,12 @@ impl TenantStore<'_> {
             .expression_attribute_values(":change", number(change))
     }
 
-    /// Revokes a rule and every session derived from it, then takes it off the list. If it fails half-way, the same call again
-    /// goes on where this one stopped; from the first write on nobody registers by it.
-    ///
-    /// # Errors
-    /// [`StoreError`] as every operation, and as [`revoke_credential`](Self::revoke_credential).
-    pub async fn delete_trust_rule(
+    /// Takes a rule off the list: whether it stood there.
+    pub(super) async fn unlist_rule(
         &self,
         key_id: &KeyId,
-        revoked_by: &str,
-        now: Timestamp,
-        mut random: impl FnMut() -> [u8; 8],
-    ) -> Result<Revocation, StoreError> {
-        let revocation = self
-            .revoke_agent_credential(
-                (AgentCredential::TrustRule, key_id),
-                revoked_by,
-                now,
-                &mut random,
-            )
-            .await?;
-        if revocation == Revocation::Unknown {
-            return Ok(revocation);
-        }
-        let has_unlisted = self.unlist_rule(key_id, &WriteId::new(random())).await?;
-        Ok(if has_unlisted {
-            Revocation::Revoked
-        } else {
-            revocation
-        })
-    }
-
-    /// Takes a rule off the list: whether it stood there.
-    async fn unlist_rule(&self, key_id: &KeyId, write_id: &WriteId) -> Result<bool, StoreError> {
+        write_id: &WriteId,
+    ) -> Result<bool, StoreError> {
         let rules = self.trust_rules().await?;
         let Some(rule) = rules.iter().find(|rule| rule.key_id == *key_id) else {
             return Ok(false);

@@ -4,11 +4,10 @@ use super::item::{KeyItem, NewKey, SessionItem, session_ttl};
 use super::{CredentialKind, KeyId, SessionKey, partition, session_sort};
 use crate::call::{Item, from_item, key, number, string, to_item};
 use crate::schema::{PK, TTL, TableKind};
+use crate::update::Outcome;
 use crate::{StoreError, TenantStore};
-
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use wire::{AgentId, PoolName, Timestamp, UserId};
 
@@ -219,7 +218,7 @@ impl TenantStore<'_> {
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
         const OPERATION: &str = "renew_agent_session";
-        let answer = self
+        let update = self
             .store
             .client
             .update_item()
@@ -233,34 +232,16 @@ impl TenantStore<'_> {
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":end", number(expires_at.as_millis()))
             .expression_attribute_values(":ttl", number(session_ttl(expires_at)))
-            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                self.store
-                    .count_write(OPERATION, answer.consumed_capacity());
-                Ok(true)
+            .expression_attribute_values(":tenant", string(self.scope.tenant().as_str()));
+        Ok(match self.store.update_if(OPERATION, update).await? {
+            Outcome::Applied(_) => true,
+            // A session that ends at that time or later has been renewed before: by this call, if its answer was lost.
+            Outcome::Stale(item) => {
+                let there: SessionItem = from_item(OPERATION, item)?;
+                &there.tenant == self.scope.tenant()
             }
-            Err(error) => {
-                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
-                    error.as_service_error()
-                else {
-                    return Err(StoreError::from_sdk(OPERATION, &error));
-                };
-                self.store.meter.lost_race(OPERATION);
-                // A session that ends at that time or later has been renewed before: by this call, if its answer was lost.
-                match failed.item().filter(|item| !item.is_empty()) {
-                    Some(item) => {
-                        let there: SessionItem = from_item(OPERATION, item.clone())?;
-                        Ok(&there.tenant == self.scope.tenant())
-                    }
-                    None => Ok(false),
-                }
-            }
-        }
+            Outcome::Missing => false,
+        })
     }
 
     /// Ends a session at once. One that has ended already is no error.

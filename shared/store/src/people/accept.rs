@@ -58,7 +58,7 @@ impl PersonStore<'_> {
                 });
             }
             // Used by this person, who was taken out since.
-            if used_here || !self.creator_may_invite(&item, now).await? {
+            if used_here || !self.creator_may_invite(&item).await? {
                 return Ok(Acceptance::NotGood);
             }
             if self.memberships().await?.len() >= MAX_ORGANISATIONS {
@@ -111,26 +111,11 @@ impl PersonStore<'_> {
             let roles = may_decide_on(item.role);
             writes.push(store.check_role(membership_key(creator), item.tenant.as_str(), roles)?);
         }
-        if let Some(token) = &item.token {
-            writes.push(store.tenant(&tenant).check_token(token, now)?);
-        }
         Ok(writes)
     }
 
-    /// Whether whoever made the invitation may still do so, and the token that they made it with is good.
-    async fn creator_may_invite(
-        &self,
-        item: &InvitationItem,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        if let Some(token) = &item.token {
-            let tenant = TenantScope::new(item.tenant.clone());
-            let tenant = self.store.tenant(&tenant);
-            let token = tenant.api_token(token).await?;
-            if !token.is_some_and(|token| token.is_good(now)) {
-                return Ok(false);
-            }
-        }
+    /// Whether whoever made the invitation may still do so.
+    async fn creator_may_invite(&self, item: &InvitationItem) -> Result<bool, StoreError> {
         let Some(creator) = &item.creator else {
             return Ok(true);
         };

@@ -34,8 +34,6 @@ pub struct NewInvitation {
     /// The membership of whoever made it. It is good only while that is an owner's, or for another role than that an
     /// administrator's. Without one nothing is looked at.
     pub creator: Option<MemberHandle>,
-    /// The API token that it is made with, if it is made with one. It is good only while that is.
-    pub token: Option<KeyId>,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -181,7 +179,6 @@ impl TenantStore<'_> {
             secret_sha256: new.secret_sha256,
             created_by: new.created_by.clone(),
             creator: new.creator.clone(),
-            token: new.token.clone(),
             created_ms: now.as_millis(),
             expires_ms: new.expires_at.as_millis(),
             used_by: None,

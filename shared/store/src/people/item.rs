@@ -1,7 +1,6 @@
 //! People as items. What DynamoDB reserves as a word is not an attribute's name here, but for `role`.
 
 use super::MemberHandle;
-use crate::KeyId;
 use crate::credentials::hex;
 use serde::{Deserialize, Serialize};
 use wire::{Role, SessionId, ShortText, TenantId, UserId};
@@ -81,9 +80,6 @@ pub(super) struct InvitationItem {
     /// The membership that may invite, and must still do so when the invitation is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) creator: Option<MemberHandle>,
-    /// The API token that it was made with, which must be good when the invitation is accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<KeyId>,
     pub(super) created_ms: i64,
     pub(super) expires_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,8 +6,7 @@ use super::{Identity, MAX_TRIES, MemberHandle, Membership, Person, PersonScope};
 use crate::call::{from_item, key, string};
 use crate::schema::TableKind;
 use crate::{Store, StoreError, TenantScope, WriteId, keys};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use wire::{Role, ShortText, TenantId, Timestamp, UserId};
 
 const OPERATION: &str = "sign_in";
@@ -171,28 +170,15 @@ impl Store {
         if person.display_name == *display_name {
             return Ok(person);
         }
-        let answer = self
+        let update = self
             .client
             .update_item()
             .table_name(self.tables.name(TableKind::People))
             .set_key(Some(key(keys::person(scope.user_id()), PERSON)))
             .update_expression("SET display_name = :called")
             .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":called", string(display_name.as_str()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => self.count_write(OPERATION, answer.consumed_capacity()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                self.meter.lost_race(OPERATION);
-            }
-            Err(error) => return Err(StoreError::from_sdk(OPERATION, &error)),
-        }
+            .expression_attribute_values(":called", string(display_name.as_str()));
+        self.update_if(OPERATION, update).await?;
         Ok(Person {
             display_name: display_name.clone(),
             ..person

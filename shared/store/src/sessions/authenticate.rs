@@ -4,9 +4,8 @@ use super::{SEEN_LAG_MILLIS, SessionItem, session_key};
 use crate::call::{from_item, number};
 use crate::people::MembershipItem;
 use crate::schema::TableKind;
+use crate::update::Outcome;
 use crate::{PersonScope, Presented, Store, StoreError, Subject, TenantScope, Verified};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use std::time::Duration;
 use wire::Timestamp;
 
@@ -81,7 +80,7 @@ impl Store {
         if session.seen_ms > due_before {
             return session.seen_ms;
         }
-        let written = self
+        let update = self
             .client
             .update_item()
             .table_name(self.tables.name(TableKind::Sessions))
@@ -90,23 +89,12 @@ impl Store {
             // Two requests at the same time write once, and one that has just been ended stays away.
             .condition_expression("attribute_exists(pk) AND seen_ms <= :due")
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":due", number(due_before))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send();
+            .expression_attribute_values(":due", number(due_before));
+        let written = self.update_if(OPERATION, update);
         let error = match tokio::time::timeout(PATIENCE, written).await {
-            Ok(Ok(answer)) => {
-                self.count_write(OPERATION, answer.consumed_capacity());
-                return now.as_millis();
-            }
-            Ok(Err(error))
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                self.meter.lost_race(OPERATION);
-                return session.seen_ms;
-            }
-            Ok(Err(error)) => StoreError::from_sdk(OPERATION, &error).to_string(),
+            Ok(Ok(Outcome::Applied(_))) => return now.as_millis(),
+            Ok(Ok(Outcome::Stale(_) | Outcome::Missing)) => return session.seen_ms,
+            Ok(Err(error)) => error.to_string(),
             Err(_) => "not in time".to_owned(),
         };
         tracing::warn!(session_id = %session.session_id, error, "a session's use was not noted");

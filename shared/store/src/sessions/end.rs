@@ -3,10 +3,9 @@
 use super::{BY_USER, SESSION, session_key};
 use crate::call::{Item, key, number, string};
 use crate::schema::{PK, TableKind};
-use crate::{Member, MemberHandle, PersonStore, Presented, Store, StoreError, TenantStore};
-use crate::{keys, people};
+use crate::update::Outcome;
+use crate::{MemberHandle, PersonStore, Presented, Store, StoreError, keys, people};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use wire::{SessionId, Timestamp, UserId};
 
@@ -64,7 +63,7 @@ impl Store {
     }
 
     /// Ends every session of a membership that began before now, but for `keep`: also one that no index knows of yet.
-    async fn end_sessions_under(
+    pub(super) async fn end_sessions_under(
         &self,
         handle: &MemberHandle,
         user_id: &UserId,
@@ -80,47 +79,17 @@ impl Store {
                 "user_id = :user AND (attribute_not_exists(sessions_from_ms) OR sessions_from_ms <= :now)",
             )
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":user", string(user_id.as_str()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            .expression_attribute_values(":user", string(user_id.as_str()));
         let update = match keep {
             Some(keep) => update
                 .update_expression("SET sessions_from_ms = :now, session_kept = :kept")
                 .expression_attribute_values(":kept", string(keep.as_str())),
             None => update.update_expression("SET sessions_from_ms = :now REMOVE session_kept"),
         };
-        let answer = update.send().await;
-        match answer {
-            Ok(answer) => {
-                self.count_write(OPERATION, answer.consumed_capacity());
-                Ok(())
-            }
-            // The membership is gone, and its sessions with it, or they were ended later already.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                self.meter.lost_race(OPERATION);
-                Ok(())
-            }
-            Err(error) => Err(StoreError::from_sdk(OPERATION, &error)),
+        match self.update_if(OPERATION, update).await? {
+            // Otherwise the membership is gone, and its sessions with it, or they were ended later already.
+            Outcome::Applied(_) | Outcome::Stale(_) | Outcome::Missing => Ok(()),
         }
-    }
-}
-
-impl TenantStore<'_> {
-    /// Ends the sessions of a member in this organisation that began before now.
-    ///
-    /// # Errors
-    /// [`StoreError`] as every operation.
-    pub async fn end_member_sessions(
-        &self,
-        member: &Member,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.store
-            .end_sessions_under(&member.handle, &member.user_id, None, now)
-            .await
     }
 }
 

@@ -252,9 +252,9 @@ mod tests {
             let (_, old) = open_session(&store, &ada, membership, NOW).await;
             // As if the one who ends all sessions had got no further than to the membership.
             let later = NOW.plus_seconds(1);
-            let tenant = store.tenant(&membership.scope);
-            let member = tenant.member(ada.scope.user_id()).await.unwrap().unwrap();
-            tenant.end_member_sessions(&member, later).await.unwrap();
+            let (handle, user_id) = (&membership.handle, &membership.user_id);
+            let ended = store.end_sessions_under(handle, user_id, None, later);
+            ended.await.unwrap();
             let (new, presented) = new_session(membership);
             let made = own.replace_session(&old, membership, &new, later).await;
             assert_eq!(made.unwrap(), None);
@@ -271,10 +271,10 @@ mod tests {
             let own = store.person(&grace.scope);
             let (_, old) = open_session(&store, &grace, &grace.memberships[0], NOW).await;
             // As if the one who ends all sessions had got no further than to the membership that the session goes to.
-            let tenant = store.tenant(&host);
-            let member = tenant.member(grace.scope.user_id()).await.unwrap().unwrap();
             let (ended, later) = (NOW.plus_seconds(1), NOW.plus_seconds(2));
-            tenant.end_member_sessions(&member, ended).await.unwrap();
+            let (handle, user_id) = (&there.handle, &there.user_id);
+            let ended = store.end_sessions_under(handle, user_id, None, ended);
+            ended.await.unwrap();
             let (new, presented) = new_session(&there);
             let made = own.replace_session(&old, &there, &new, later).await;
             assert_eq!(made.unwrap(), None);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{NOW, bytes, join, on, open_session, sign_in, stores, write_id};
-use crate::{CredentialKind, Presented, SignedIn, Store, Subject, Tables};
+use crate::{CredentialKind, MemberOutcome, Presented, SignedIn, Store, Subject, Tables};
 use embedded_dynamodb::{Engine, Fault};
 use wire::Role;
 
@@ -299,7 +299,8 @@ async fn sign_in_again(store: &Store, person: &SignedIn, now: Timestamp) -> bool
 }
 
 #[tokio::test]
-async fn a_member_loses_the_sessions_of_one_organisation_and_keeps_those_of_others() {
+async fn who_is_removed_loses_the_sessions_of_that_organisation_for_good_and_keeps_those_of_others()
+{
     for (_, store) in stores().await {
         let (ada, grace) = (sign_in(&store, "ada").await, sign_in(&store, "grace").await);
         let scope = ada.memberships[0].scope.clone();
@@ -309,13 +310,18 @@ async fn a_member_loses_the_sessions_of_one_organisation_and_keeps_those_of_othe
         let tenant = store.tenant(&scope);
         let member = tenant.member(grace.scope.user_id()).await.unwrap().unwrap();
         let now = NOW.plus_seconds(1);
-        tenant.end_member_sessions(&member, now).await.unwrap();
-        assert!(!is_good(&store, &here, now).await);
-        assert!(is_good(&store, &at_home, now).await);
-        let own = store.person(&grace.scope).sessions(10, None, now).await;
-        assert_eq!(own.unwrap().sessions.len(), 1);
-        let (_, anew) = open_session(&store, &grace, &guest, now).await;
-        assert!(is_good(&store, &anew, now).await);
+        let removed = tenant.remove_member(&member, None, &write_id()).await;
+        assert!(matches!(removed.unwrap(), MemberOutcome::Changed(_)));
+        // Whoever comes back has another membership.
+        for is_back in [false, true] {
+            if is_back {
+                join(&store, &scope, &grace, Role::Admin).await;
+            }
+            assert!(!is_good(&store, &here, now).await, "{is_back}");
+            assert!(is_good(&store, &at_home, now).await);
+            let own = store.person(&grace.scope).sessions(10, None, now).await;
+            assert_eq!(own.unwrap().sessions.len(), 1);
+        }
     }
 }
 

@@ -17,11 +17,11 @@ use wire::TenantId;
 use wire::audit::{Action, Record};
 
 /// The control plane in this process, with an administrator.
-pub(super) struct World {
+pub(crate) struct World {
     pub(super) api: Api,
     app: Router,
     scope: TenantScope,
-    pub(super) admin: String,
+    pub(crate) admin: String,
     pub(super) performed: BTreeSet<String>,
 }
 
@@ -29,7 +29,12 @@ impl World {
     pub(super) async fn new() -> Self {
         let api = plane::api().await;
         let app = web::app(plane::routes(&api).into_parts().0);
-        let tenant = TenantId::parse("acme").unwrap();
+        Self::on(api, app, "acme").await
+    }
+
+    /// An administrator of that tenant, on a control plane that there is.
+    pub(crate) async fn on(api: Api, app: Router, tenant: &str) -> Self {
+        let tenant = TenantId::parse(tenant).unwrap();
         let scope = api.store.create_tenant(&tenant, api.now()).await.unwrap();
         let admin = administrator(&api, &scope).await;
         Self {
@@ -41,7 +46,7 @@ impl World {
         }
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -62,7 +67,7 @@ impl World {
     }
 
     /// A call that succeeds.
-    pub(super) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let (status, text) = self.send(method, path, &self.admin, body).await;
         assert!((200..300).contains(&status), "{method} {path}: {text}");
         serde_json::from_str(&text).unwrap_or_default()
@@ -271,7 +276,7 @@ impl World {
             .await;
     }
 
-    pub(super) async fn everything(&mut self) {
+    pub(crate) async fn everything(&mut self) {
         self.jobs().await;
         self.pools().await;
         self.agents().await;

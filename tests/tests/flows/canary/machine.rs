@@ -6,7 +6,7 @@ use super::search::{Canary, Place, Search};
 use crate::harness::{Api, Browser, From, Program, Repo, SOON, binary, until};
 use auth::{Environment, Token};
 use data_encoding::BASE64;
-use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE};
+use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
@@ -100,9 +100,14 @@ async fn a_secret_on_ones_own_machine_is_in_the_file_that_is_for_it_and_nowhere_
     let data = directory.path().join("data");
     let file = |name: &str| fs::read_to_string(data.join(name)).unwrap();
     let (token, key) = (file(API_TOKEN_FILE), file(AGENT_KEY_FILE));
+    let invitation = file(INVITATION_FILE);
     let mut canaries = sign_in(&url).await;
     canaries.push(Canary::new("the data key", &data_key));
-    for (name, secret) in [(API_TOKEN_FILE, &token), (AGENT_KEY_FILE, &key)] {
+    for (name, secret) in [
+        (API_TOKEN_FILE, &token),
+        (AGENT_KEY_FILE, &key),
+        (INVITATION_FILE, &invitation),
+    ] {
         canaries.push(Canary::token(name, secret).shown_by(&format!("data/{name}")));
     }
 
@@ -145,7 +150,10 @@ async fn a_secret_on_ones_own_machine_is_in_the_file_that_is_for_it_and_nowhere_
     let with_token = places.iter().filter(|place| has_token(&place.bytes));
     let mut with_token: Vec<_> = with_token.map(|place| place.name.as_str()).collect();
     with_token.sort_unstable();
-    assert_eq!(with_token, ["data/agent-key", "data/api-token"]);
+    assert_eq!(
+        with_token,
+        ["data/agent-key", "data/api-token", "data/invitation"]
+    );
     for name in [
         "hybrid-local.stderr",
         "key.stdout",

@@ -2,13 +2,14 @@
 //! tells what it has issued. The process is this very program, told to run one test.
 
 use super::search::{Canary, Place};
-use crate::harness::{Program, SOON, until};
+use crate::harness::{Collector, Program, SOON, until};
 use auth::{Api, Identities, KeyEncryption, Origin};
 use auth_function::SignIn;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::routing::post;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use embedded_dynamodb::Engine;
@@ -18,12 +19,14 @@ use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::{env, fs};
 use store::{Store, TABLES, Tables};
-use telemetry::{LogFormat, Meter, start_logs};
+use telemetry::{Meter, MetricSink, OTLP_ENDPOINT, Traces, start_logs_and_traces};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use web::{Clock, Entropy};
+use web::{Clock, Entropy, Operations};
 
 /// The variable with the [`Settings`] of the process.
 const SETTINGS: &str = "CANARY_PLANE";
@@ -38,6 +41,8 @@ pub(super) const ISSUER: &str = "https://idp.example.com";
 
 /// The way to the handlers that do what no handler may.
 pub(super) const PANICS: &str = "/canary/panic";
+pub(super) const UNWRAPS: &str = "/canary/unwrap";
+pub(super) const HAS_A_BUG: &str = "/canary/bug";
 pub(super) const LEAKS: &str = "/canary/leak";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,6 +57,7 @@ struct Settings {
 #[derive(Debug)]
 pub(super) struct Plane {
     program: Program,
+    collector: Collector,
     directory: TempDir,
     pub(super) url: String,
     pub(super) canaries: Vec<Canary>,
@@ -70,10 +76,12 @@ impl Plane {
             Canary::new("the secret of our application", client_secret),
             Canary::new("the data key", &settings.data_key),
         ];
+        let collector = Collector::start().await;
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["--exact", ENTRY, "--ignored", "--nocapture"])
             .env(SETTINGS, serde_json::to_string(&settings).unwrap())
+            .env(OTLP_ENDPOINT, &collector.url)
             .env(telemetry::LOG_LEVEL, "trace");
         let program = Program::start("plane", &mut command, directory.path());
         let url = until("the plane to listen", SOON, async || {
@@ -84,18 +92,20 @@ impl Plane {
         .await;
         Self {
             program,
+            collector,
             directory,
             url,
             canaries,
         }
     }
 
-    /// Ends it. Everything that it has written: its output, the bytes of its database, and every item in it.
+    /// Ends it. Everything that it has written: its output, its traces, the bytes of its database, and every item in it.
     pub(super) async fn written(mut self) -> Vec<Place> {
         self.program.kill();
         let mut places = vec![
             Place::new("its log", self.program.stdout()),
             Place::new("its standard error", self.program.stderr()),
+            Place::new("its traces", self.collector.bytes()),
         ];
         let database = self.directory.path().join(DATABASE);
         for ending in ["", "-wal"] {
@@ -152,7 +162,8 @@ async fn the_process_that_the_other_tests_start() {
         return;
     };
     let settings: Settings = serde_json::from_str(&settings).unwrap();
-    start_logs(LogFormat::Json, "trace");
+    let traces = Traces::read(&|name| env::var(name).ok()).unwrap();
+    start_logs_and_traces("trace", &traces);
     let engine = Engine::open(settings.directory.join(DATABASE)).unwrap();
     let client = engine.client();
     let store = Store::new(client.clone(), Tables::default(), Meter::default());
@@ -173,7 +184,22 @@ async fn the_process_that_the_other_tests_start() {
         .merge(agents::routes(api.clone(), identities))
         .merge(auth_function::routes(api.clone(), sign_in))
         .merge(dashboard::routes(api));
-    let app = web::app(routes.into_parts().0.merge(sabotage(client)));
+    let (functions, document) = routes.into_parts();
+    let operations = Operations::new(&document, MetricSink::stdout("test"));
+    let requests = operations.metrics().clone();
+    let app = web::app_with(functions.merge(sabotage(client)), operations);
+    // As a function does before it gives its answer, and as if each were a minute after the one before.
+    let minutes = Arc::new(AtomicI64::new(0));
+    let app = app.layer(from_fn(move |request: Request, next: Next| {
+        let (requests, traces) = (requests.clone(), traces.clone());
+        let at_ms = minutes.fetch_add(1, Ordering::Relaxed) * 60_000;
+        async move {
+            let response = next.run(request).await;
+            requests.publish_due(at_ms);
+            traces.flush(at_ms).await;
+            response
+        }
+    }));
     axum::serve(listener, app).await.unwrap();
 }
 
@@ -192,16 +218,31 @@ fn variable(settings: &Settings, name: &str) -> Option<String> {
     })
 }
 
-/// One handler that dies with everything that it was given on its lips, and one that leaks wherever it is told to.
+/// Handlers that die with everything that they were given on their lips, and one that leaks wherever it is told to.
 fn sabotage(client: Client) -> Router {
     Router::new()
         .route(PANICS, post(panicking))
+        .route(UNWRAPS, post(unwrapping))
+        .route(HAS_A_BUG, post(buggy))
         .route(LEAKS, post(leak))
         .with_state(client)
 }
 
 async fn panicking(headers: HeaderMap, body: String) {
     panic!("{headers:?} {body}");
+}
+
+async fn unwrapping(headers: HeaderMap, body: String) {
+    let failed: Result<(), _> = if body.is_empty() {
+        Ok(())
+    } else {
+        Err((headers, body))
+    };
+    failed.unwrap();
+}
+
+async fn buggy(_body: String) {
+    panic!("a bug of the program's own");
 }
 
 async fn leak(State(client): State<Client>, headers: HeaderMap) -> String {

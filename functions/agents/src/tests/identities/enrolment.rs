@@ -42,6 +42,27 @@ async fn of_two_agents_that_bring_one_token_at_the_same_moment_one_is_registered
 }
 
 #[tokio::test]
+async fn a_registration_that_is_refused_in_the_end_gives_its_room_back() {
+    let mut world = World::new().await;
+    world.api.limits.agents = 2;
+    let routes = crate::routes(world.api.clone(), super::super::nobody());
+    world.app = web::app(routes.into_parts().0);
+    let (token, _) = enrolment(&world).await;
+    // All of them find the token unused.
+    let again = || world.register_by(&token);
+    let (one, two, three) = tokio::join!(again(), again(), again());
+    let mut statuses = [one.status, two.status, three.status];
+    statuses.sort_unstable();
+    // Whoever came when the others had taken all room is told so; that is over with their requests.
+    assert!(matches!(statuses, [201, 401, 401 | 429]), "{statuses:?}");
+    world.register().await;
+    let full = world
+        .send(&[("authorization", &world.key)], &registration())
+        .await;
+    assert_eq!(full.status, 429);
+}
+
+#[tokio::test]
 async fn a_token_for_another_pool_is_not_used_up() {
     let world = World::new().await;
     let (token, _) = enrolment(&world).await;

@@ -1,6 +1,7 @@
 //! Signed requests.
 
 mod hostile;
+mod kept_key;
 
 use super::*;
 use data_encoding::{BASE64, HEXLOWER};

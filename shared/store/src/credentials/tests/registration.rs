@@ -368,7 +368,7 @@ async fn an_agent_key_is_replaced_and_the_old_one_stays_good_for_a_while() {
         let write = WriteId::new([6; 8]);
         for _ in 0..2 {
             let rotated = tenant.rotate_agent_key(&old, &new, 3600, NOW, &write).await;
-            let AgentKeyRotation::Rotated(entry) = rotated.unwrap() else {
+            let Rotation::Rotated(entry) = rotated.unwrap() else {
                 panic!("not rotated");
             };
             assert_eq!((entry.key_id, entry.pool), (new.key_id.clone(), pool()));
@@ -393,21 +393,21 @@ async fn an_agent_key_is_replaced_and_the_old_one_stays_good_for_a_while() {
         let rotated = tenant
             .rotate_agent_key(&old, &another, 0, NOW, &write)
             .await;
-        let expected = AgentKeyRotation::RotatedBefore(new.key_id.clone());
+        let expected = Rotation::RotatedBefore(new.key_id.clone());
         assert_eq!(rotated.unwrap(), expected);
         create_enrolment(&store, "enrolenrolen").await;
         for id in ["enrolenrolen", "nobodyknowsx"] {
             let rotated = tenant
                 .rotate_agent_key(&key_id(id), &another, 0, NOW, &write)
                 .await;
-            assert_eq!(rotated.unwrap(), AgentKeyRotation::Unknown, "{id}");
+            assert_eq!(rotated.unwrap(), Rotation::Unknown, "{id}");
         }
         let other = TenantScope::new(TenantId::parse("other").unwrap());
         let rotated = store
             .tenant(&other)
             .rotate_agent_key(&new.key_id, &another, 0, NOW, &write)
             .await;
-        assert_eq!(rotated.unwrap(), AgentKeyRotation::Unknown);
+        assert_eq!(rotated.unwrap(), Rotation::Unknown);
     }
 }
 

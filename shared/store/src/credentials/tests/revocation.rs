@@ -46,3 +46,45 @@ async fn a_revocation_that_is_cut_off_is_finished_by_maintenance() {
     assert_eq!(ended().await, 3);
     assert_eq!(tenant.finish_revocations(NOW, random).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_revocation_that_cannot_be_finished_does_not_keep_others_from_it() {
+    let (engine, store) = store().await;
+    let scope = acme();
+    let tenant = store.tenant(&scope);
+    let keys = ["keykeykeykea", "keykeykeykeb", "keykeykeykec"];
+    let cut_off = Store::new(
+        engine.client_with(|call| match call.operation {
+            "Query" => Fault::DropBefore,
+            _ => Fault::None,
+        }),
+        Tables::default(),
+        telemetry::Meter::default(),
+    );
+    for (number, id) in (1..).zip(keys) {
+        tenant.create_agent_key(&agent_key(id), NOW).await.unwrap();
+        assert!(
+            register(&store, (id, number), &Proof::Key, NOW)
+                .await
+                .unwrap()
+        );
+        let revoked = cut_off
+            .tenant(&scope)
+            .revoke_credential(&key_id(id), "test", NOW, random)
+            .await;
+        assert!(revoked.is_err());
+    }
+    // The sessions of the first of them cannot be read.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let client = engine.client_with(move |call| match call.operation {
+        "Query" if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 => {
+            Fault::DropBefore
+        }
+        _ => Fault::None,
+    });
+    let flaky = Store::new(client, Tables::default(), telemetry::Meter::default());
+    let half = flaky.tenant(&scope).finish_revocations(NOW, random).await;
+    assert!(matches!(half, Err(StoreError::Busy { .. })));
+    assert_eq!(tenant.finish_revocations(NOW, random).await.unwrap(), 1);
+    assert_eq!(tenant.finish_revocations(NOW, random).await.unwrap(), 0);
+}

@@ -209,7 +209,7 @@ async fn a_token_that_is_replaced_stays_good_for_the_overlap() {
         let (secret, of_new) = new_secret(&membership);
         let rotate = async |seen: &ApiToken, secret: &NewSecret, overlap| {
             tenant
-                .rotate_api_token(seen, secret, overlap, NOW, &write_id())
+                .rotate_api_token(&seen.key_id, secret, overlap, NOW, &write_id())
                 .await
                 .unwrap()
         };
@@ -266,7 +266,7 @@ async fn replacing_never_lets_the_old_token_live_longer() {
         let seen = tenant.api_token(&new.key_id).await.unwrap().unwrap();
         let (secret, _) = new_secret(&membership);
         tenant
-            .rotate_api_token(&seen, &secret, DAY, NOW, &write_id())
+            .rotate_api_token(&seen.key_id, &secret, DAY, NOW, &write_id())
             .await
             .unwrap();
         assert_eq!(
@@ -288,12 +288,12 @@ async fn of_two_rotations_at_once_one_replaces_the_token() {
                 (new_secret(&membership), new_secret(&membership));
             let (first, second) = (write_id(), write_id());
             let (left, right) = tokio::join!(
-                tenant.rotate_api_token(&seen, &one, 0, NOW, &first),
-                tenant.rotate_api_token(&seen, &other, 0, NOW, &second),
+                tenant.rotate_api_token(&seen.key_id, &one, 0, NOW, &first),
+                tenant.rotate_api_token(&seen.key_id, &other, 0, NOW, &second),
             );
             let outcomes = [left.unwrap(), right.unwrap()];
-            let rotated = |it: &&Rotation| matches!(it, Rotation::Rotated(_));
-            let before = |it: &&Rotation| matches!(it, Rotation::RotatedBefore(_));
+            let rotated = |it: &&Rotation<ApiToken>| matches!(it, Rotation::Rotated(_));
+            let before = |it: &&Rotation<ApiToken>| matches!(it, Rotation::RotatedBefore(_));
             assert_eq!(outcomes.iter().filter(rotated).count(), 1, "{outcomes:?}");
             assert_eq!(outcomes.iter().filter(before).count(), 1, "{outcomes:?}");
             let good = [
@@ -320,12 +320,12 @@ async fn a_rotation_whose_answer_was_lost_has_happened_once() {
     let lossy = crate::testing::on(&lossy, Tables::default());
     let lost = lossy
         .tenant(&membership.scope)
-        .rotate_api_token(&seen, &secret, 0, NOW, &write_id())
+        .rotate_api_token(&seen.key_id, &secret, 0, NOW, &write_id())
         .await;
     assert!(lost.is_err());
     assert_eq!(role_of(&store, &of_old, NOW).await, None);
     let again = tenant
-        .rotate_api_token(&seen, &secret, 0, NOW, &write_id())
+        .rotate_api_token(&seen.key_id, &secret, 0, NOW, &write_id())
         .await
         .unwrap();
     assert!(matches!(again, Rotation::Rotated(_)), "{again:?}");
@@ -342,7 +342,7 @@ async fn a_token_that_is_replaced_at_once_leaves_the_list() {
             let seen = tenant.api_token(&last.key_id).await.unwrap().unwrap();
             let (secret, _) = new_secret(&membership);
             let rotated = tenant
-                .rotate_api_token(&seen, &secret, overlap, NOW, &write_id())
+                .rotate_api_token(&seen.key_id, &secret, overlap, NOW, &write_id())
                 .await;
             assert!(matches!(rotated.unwrap(), Rotation::Rotated(_)));
             last.key_id = secret.key_id;

@@ -3,9 +3,10 @@
 use super::{SESSION, acme, agent, key_id, pool, presented, random, store, stores};
 use crate::credentials::*;
 use crate::testing::draft;
-use crate::{Store, StoreError, Tables, WriteId};
+use crate::{Store, StoreError, Tables, TenantStore, WriteId};
 use domain::agent::{Agent, Introduction};
-use embedded_dynamodb::Fault;
+use embedded_dynamodb::{Engine, Fault};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wire::audit::Action;
 use wire::{ClaimMatch, ClaimName, ClaimValue, ShortText, Tags, TenantId};
 
@@ -36,6 +37,15 @@ fn rule(id: &str, name: &str) -> TrustRule {
         created_at: NOW,
         expires_at: None,
     }
+}
+
+async fn delete(
+    tenant: &TenantStore<'_>,
+    id: &KeyId,
+    now: Timestamp,
+) -> Result<Revocation, StoreError> {
+    let rule = (AgentCredential::TrustRule, id);
+    tenant.revoke_agent_credential(rule, "x", now, random).await
 }
 
 async fn create(store: &Store, new: &TrustRule) -> TrustRuleCreation {
@@ -102,13 +112,12 @@ async fn a_tenant_has_fifty_rules_and_another_when_one_is_gone() {
     let tenant = store.tenant(&scope);
     assert_eq!(tenant.trust_rules().await.unwrap().len(), 50);
     let gone = key_id("rulerulera07");
-    // Whoever finishes what was cut off has changed something, and whoever comes after that has not.
-    let marked = tenant.revoke_credential(&gone, "test", NOW, random).await;
-    assert_eq!(marked.unwrap(), Revocation::Revoked);
     let later = NOW.plus_seconds(1);
-    for expected in [Revocation::Revoked, Revocation::AlreadyRevoked] {
-        let deleted = tenant.delete_trust_rule(&gone, "test", later, random);
-        assert_eq!(deleted.await.unwrap(), expected);
+    for (at, expected) in [
+        (NOW, Revocation::Revoked),
+        (later, Revocation::AlreadyRevoked),
+    ] {
+        assert_eq!(delete(&tenant, &gone, at).await.unwrap(), expected);
     }
     assert_eq!(create(&store, &more).await, TrustRuleCreation::Created);
     let again = rule("rulerulemor2", "again");
@@ -155,12 +164,9 @@ async fn a_deleted_rule_ends_its_agents_and_registers_no_more() {
         assert!(store.authenticate(&bearer, NOW).await.unwrap().is_some());
         let id = key_id("rulerulerule");
         let other = TenantScope::new(TenantId::parse("other").unwrap());
-        let deleted = store
-            .tenant(&other)
-            .delete_trust_rule(&id, "x", NOW, random)
-            .await;
+        let deleted = delete(&store.tenant(&other), &id, NOW).await;
         assert_eq!(deleted.unwrap(), Revocation::Unknown);
-        let deleted = tenant.delete_trust_rule(&id, "x", NOW, random).await;
+        let deleted = delete(&tenant, &id, NOW).await;
         assert_eq!(deleted.unwrap(), Revocation::Revoked);
         assert_eq!(store.authenticate(&bearer, NOW).await.unwrap(), None);
         assert!(!register(2).await);
@@ -169,27 +175,72 @@ async fn a_deleted_rule_ends_its_agents_and_registers_no_more() {
     }
 }
 
+/// A rule whose deletion was cut off by the first call that the fault is for.
+async fn cut_off(store: &Store, engine: &Engine, operation: &'static str) -> KeyId {
+    create(store, &rule("rulerulerule", "tags")).await;
+    let calls = AtomicUsize::new(0);
+    let client = engine.client_with(move |call| {
+        // The first update is the mark.
+        let nth = usize::from(operation == "UpdateItem");
+        if call.operation == operation && calls.fetch_add(1, Ordering::SeqCst) >= nth {
+            Fault::DropBefore
+        } else {
+            Fault::None
+        }
+    });
+    let flaky = Store::new(client, Tables::default(), telemetry::Meter::default());
+    let (scope, id) = (acme(), key_id("rulerulerule"));
+    let half = delete(&flaky.tenant(&scope), &id, NOW).await;
+    assert!(matches!(half, Err(StoreError::Busy { .. })), "{half:?}");
+    id
+}
+
 #[tokio::test]
 async fn a_deletion_that_was_cut_off_goes_on_where_it_stopped() {
     let (engine, store) = store().await;
-    create(&store, &rule("rulerulerule", "tags")).await;
-    let cut_off = Store::new(
-        engine.client_with(|call| match call.operation {
-            "TransactWriteItems" => Fault::DropBefore,
-            _ => Fault::None,
-        }),
-        Tables::default(),
-        telemetry::Meter::default(),
-    );
-    let (scope, id) = (acme(), key_id("rulerulerule"));
-    let half = cut_off
-        .tenant(&scope)
-        .delete_trust_rule(&id, "x", NOW, random)
-        .await;
-    assert!(matches!(half, Err(StoreError::Busy { .. })));
+    let id = cut_off(&store, &engine, "TransactWriteItems").await;
+    let scope = acme();
     let tenant = store.tenant(&scope);
     assert_eq!(tenant.trust_rules().await.unwrap().len(), 1);
-    let deleted = tenant.delete_trust_rule(&id, "x", NOW, random).await;
+    let deleted = delete(&tenant, &id, NOW.plus_seconds(1)).await;
     assert_eq!(deleted.unwrap(), Revocation::Revoked);
+    assert!(tenant.trust_rules().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_cut_off_is_finished_by_maintenance_wherever_it_stopped() {
+    // Before the agents are looked for, before the rule leaves the list, and before the rule counts as done.
+    for operation in ["Query", "TransactWriteItems", "UpdateItem"] {
+        let (engine, store) = store().await;
+        cut_off(&store, &engine, operation).await;
+        let scope = acme();
+        let tenant = store.tenant(&scope);
+        assert_eq!(tenant.finish_revocations(NOW, random).await.unwrap(), 1);
+        assert!(
+            tenant.trust_rules().await.unwrap().is_empty(),
+            "{operation}"
+        );
+        assert_eq!(tenant.finish_revocations(NOW, random).await.unwrap(), 0);
+        // Its name and its place are free.
+        let again = rule("ruleruleagai", "tags");
+        assert_eq!(create(&store, &again).await, TrustRuleCreation::Created);
+        for number in 1..50 {
+            let more = rule(&format!("rulerulera{number:02}"), &format!("r{number}"));
+            assert_eq!(create(&store, &more).await, TrustRuleCreation::Created);
+        }
+        let more = rule("rulerulemore", "more");
+        assert_eq!(create(&store, &more).await, TrustRuleCreation::TooMany);
+    }
+}
+
+#[tokio::test]
+async fn whoever_revokes_a_rule_as_any_credential_deletes_it() {
+    let (_engine, store) = store().await;
+    create(&store, &rule("rulerulerule", "tags")).await;
+    let scope = acme();
+    let tenant = store.tenant(&scope);
+    let id = key_id("rulerulerule");
+    let revoked = tenant.revoke_credential(&id, "x", NOW, random).await;
+    assert_eq!(revoked.unwrap(), Revocation::Revoked);
     assert!(tenant.trust_rules().await.unwrap().is_empty());
 }

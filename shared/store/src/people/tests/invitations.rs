@@ -1,6 +1,5 @@
 use super::*;
-use crate::testing::random;
-use crate::{Creation, CredentialKind, NewApiToken, Presented};
+use crate::{Creation, CredentialKind, Presented};
 
 async fn accept(store: &Store, person: &SignedIn, presented: &Presented) -> Acceptance {
     let handle = MemberHandle::new(bytes());
@@ -144,45 +143,6 @@ async fn an_invitation_is_good_while_whoever_made_it_may_invite() {
         let john = sign_in(&store, "john").await;
         assert_eq!(accept(&store, &john, &left).await, Acceptance::NotGood);
         assert_sound(&store, &scope, &[ada, grace, mary, john]).await;
-    }
-}
-
-#[tokio::test]
-async fn an_invitation_is_good_while_the_token_is_that_it_was_made_with() {
-    for (_, store) in stores().await {
-        let (ada, grace) = (sign_in(&store, "ada").await, sign_in(&store, "grace").await);
-        let scope = own(&ada);
-        let tenant = store.tenant(&scope);
-        let invite = async |expires_at| {
-            let token = NewApiToken {
-                key_id: KeyId::new(bytes()),
-                secret_sha256: bytes(),
-                name: "ci".to_owned(),
-                scopes: vec!["admin".to_owned()],
-                member: None,
-                created_by: "test".to_owned(),
-                expires_at,
-            };
-            tenant.create_api_token(&token, NOW).await.unwrap();
-            let (mut new, presented) = new_invitation(Role::Viewer);
-            new.token = Some(token.key_id.clone());
-            let created = tenant.create_invitation(&new, NOW, &write_id()).await;
-            assert_eq!(created.unwrap(), Creation::Created);
-            (token.key_id, presented)
-        };
-        let (revoked, by_revoked) = invite(None).await;
-        let (_, by_ended) = invite(Some(NOW)).await;
-        let (_, by_good) = invite(Some(NOW.plus_millis(1))).await;
-        tenant
-            .revoke_credential(&revoked, "test", NOW, random)
-            .await
-            .unwrap();
-        for bad in [&by_revoked, &by_ended] {
-            assert_eq!(accept(&store, &grace, bad).await, Acceptance::NotGood);
-        }
-        let joined = accept(&store, &grace, &by_good).await;
-        assert!(matches!(joined, Acceptance::Joined(_)), "{joined:?}");
-        assert_sound(&store, &scope, &[ada, grace]).await;
     }
 }
 
