@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::or_skip;
 use crate::process::{Process, is_interrupted};
 use crate::tools::{Tools, terraform};
 
@@ -31,7 +32,7 @@ const UNREACHABLE: [&str; 3] = [
 ///
 /// # Errors
 ///
-/// What does not hold. What this machine cannot check is skipped, and said.
+/// What does not hold, or (with `CI=true`) that there is no Terraform to check it with.
 pub(super) fn check(root: &Path, tools: &Tools) -> Result<()> {
     let directories = directories(&root.join("terraform"))?;
     if let Some(check) = std::env::var_os(CHECK).filter(|value| !value.is_empty()) {
@@ -40,9 +41,8 @@ pub(super) fn check(root: &Path, tools: &Tools) -> Result<()> {
             .current_dir(root)
             .run();
     }
-    let program = match terraform() {
-        Ok(program) => program,
-        Err(error) => return skip(&error),
+    let Some(program) = or_skip("terraform/", terraform())? else {
+        return Ok(());
     };
     Process::new(&program, TEST_TIMEOUT)
         .args(["fmt", "-check", "-recursive", "-diff", "terraform"])
@@ -63,8 +63,8 @@ pub(super) fn check(root: &Path, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// A machine that can have neither Terraform's provider nor another check is no fault of the configuration: this is the one
-/// skip that is no failure with `CI=true` either.
+/// Where Terraform's registry cannot be reached, its provider cannot be had: this is the one skip that is no failure with
+/// `CI=true` either. That Terraform itself is missing is one.
 fn skip(error: &anyhow::Error) -> Result<()> {
     if is_interrupted() {
         anyhow::bail!("interrupted");
