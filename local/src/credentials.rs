@@ -196,7 +196,7 @@ async fn create(
     Ok(tenant.create_api_token(&new, now).await?)
 }
 
-fn read(path: &Path) -> Result<Option<SecretString>> {
+pub(crate) fn read(path: &Path) -> Result<Option<SecretString>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(SecretString::from(text.trim().to_owned()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -213,7 +213,7 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// Writes a credential readable to the owner only, whole or not at all.
-fn write(path: &Path, text: &SecretString) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &SecretString) -> Result<()> {
     let whole = path.with_extension("new");
     let written = fs::OpenOptions::new()
         .write(true)

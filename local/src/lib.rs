@@ -1,5 +1,6 @@
 //! The whole control plane in one process, for development and tests: the functions' own routers on one port, on an
-//! embedded DynamoDB, with the maintenance function on a timer, an agent, and a fake identity provider for people to sign in with.
+//! embedded DynamoDB, with maintenance and the orchestrator on timers, an agent, a relay, and a fake identity provider for people
+//! to sign in with.
 //!
 //! Invariant: no function depends on this crate, so nothing here can be deployed.
 
@@ -12,9 +13,11 @@ mod repository;
 mod server;
 mod session;
 mod watch;
+mod webhooks;
 
 pub use credentials::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
 pub use options::Options;
 pub use plane::{Plane, PlaneError, document, router, router_with};
 pub use provider::{CLIENT_ID, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET, Provider};
 pub use session::run;
+pub use webhooks::{RELAY_IDENTITY_FILE, WEBHOOK_SECRET_FILE};

@@ -32,6 +32,10 @@ pub struct Options {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "no_agent")]
     pub jobs: u32,
 
+    /// An SQS of your own for the relay's queue, such as moto's at http://127.0.0.1:5000. Default: a queue in this process.
+    #[arg(long, value_name = "URL")]
+    pub sqs: Option<String>,
+
     /// The pool of the agent and of the job.
     #[arg(long, default_value = "default")]
     pub pool: PoolName,

@@ -2,6 +2,7 @@
 
 use crate::credentials::{self, Credentials, ENVIRONMENT};
 use crate::provider::Provider;
+use crate::webhooks::{Owner, Webhooks};
 use crate::{metrics, server};
 use anyhow::{Context, Result};
 use auth::{Api, Identities, KeyEncryption, Limits, Origin};
@@ -10,6 +11,7 @@ use axum::Router;
 use embedded_dynamodb::Engine;
 use maintenance::Maintenance;
 use oidc::Network;
+use relays::RoleGuard;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub(crate) struct PlaneOptions {
     pub(crate) data_dir: PathBuf,
     pub(crate) memory: bool,
     pub(crate) pool: PoolName,
+    /// An SQS for the relay's queue.
+    pub(crate) sqs: Option<String>,
 }
 
 /// Why a plane could not start, where there is something the user can do.
@@ -72,6 +76,7 @@ fn routes(api: &Api, sign_in: SignIn, identities: Identities) -> (Router, OpenAp
         .merge(agents::routes(api.clone(), identities))
         .merge(auth_function::routes(api.clone(), sign_in))
         .merge(dashboard::routes(api.clone()))
+        .merge(relays::routes(api.clone(), RoleGuard::off()))
         .into_parts()
 }
 
@@ -128,6 +133,7 @@ impl Plane {
             data_dir,
             memory,
             pool,
+            sqs,
         } = options;
         credentials::prepare_directory(&data_dir)?;
         let listener = listen(port).await?;
@@ -163,10 +169,16 @@ impl Plane {
         let kept = KeptMetrics::default();
         let sink = MetricSink::kept(ENVIRONMENT.as_str(), kept.clone());
         let router = router_with_metrics(&api, provider.sign_in()?, identities, kept);
-        let tasks = vec![
+        let url = format!("http://{address}");
+        let webhooks = Webhooks::prepare(&api, &data_dir, &url, sqs.as_deref()).await?;
+        let router = webhooks.beside(router);
+        let mut tasks = vec![
             tokio::spawn(server::serve(listener, router, stopped.clone())),
-            tokio::spawn(maintain(api.clone(), sink, stopped)),
+            tokio::spawn(maintain(api.clone(), sink.clone(), stopped.clone())),
         ];
+        let owner = Owner::new(url, credentials.api_token.clone())?;
+        webhooks.register(&owner, &pool).await?;
+        tasks.extend(webhooks.start(&api, sink, &stopped)?);
         Ok(Self {
             address,
             api,

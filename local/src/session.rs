@@ -3,7 +3,8 @@
 use crate::plane::{Plane, PlaneOptions};
 use crate::repository::Head;
 use crate::watch::{Caller, show_event, watch};
-use crate::{API_TOKEN_FILE, INVITATION_FILE, Options};
+use crate::webhooks::WEBHOOKS;
+use crate::{API_TOKEN_FILE, INVITATION_FILE, Options, WEBHOOK_SECRET_FILE};
 use anyhow::{Context, Result};
 use hybrid_agent::{Event, Exit, ShutdownHandle};
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         data_dir: options.data_dir.clone(),
         memory: options.memory,
         pool: options.pool.clone(),
+        sqs: options.sqs.clone(),
     })
     .await?;
     let ready = begun.elapsed();
@@ -198,6 +200,12 @@ fn print_how_to(options: &Options, plane: &Plane, job: Option<&Job>) {
         let invitation = invitation.display();
         println!("Who accepts the invitation in {invitation} owns what the token is for.");
     }
+    let secret = options.data_dir.join(WEBHOOK_SECRET_FILE);
+    println!(
+        "Webhooks of GitHub, signed with the secret in {}:",
+        secret.display()
+    );
+    println!("  {url}{WEBHOOKS}");
     println!("{url}/api/docs describes every call.");
     println!("Ctrl-C stops it.");
 }

@@ -15,9 +15,11 @@ mod ci;
 mod deploy;
 mod document;
 mod dynamodb_local;
+mod emulator;
 #[cfg(test)]
 mod manifests;
 mod month_cost;
+mod moto;
 mod openapi;
 mod packaging;
 mod process;
@@ -45,7 +47,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need under target/tools, start DynamoDB Local, run every test.
+    /// Install what the tests need under target/tools, start DynamoDB Local and moto, run every test.
     Test {
         /// Passed on to `cargo nextest run`, for instance `-- -E 'package(store)'`.
         #[arg(last = true)]

@@ -1,4 +1,4 @@
-//! `cargo xtask packaging`: the container files, the Kubernetes manifest and the systemd unit are well formed. Nothing is built or
+//! `cargo xtask packaging`: the container files, the Kubernetes manifests and the systemd unit are well formed. Nothing is built or
 //! started.
 
 #[cfg(test)]
@@ -16,8 +16,16 @@ use crate::tools::{LINTERS, Tools, on_path};
 
 const LINT_TIMEOUT: Duration = Duration::from_mins(2);
 
-const CONTAINERFILES: [&str; 2] = ["customer/agent/Containerfile", "local/Containerfile"];
-const MANIFEST: &str = "customer/agent/deploy/kubernetes.yaml";
+const CONTAINERFILES: [&str; 3] = [
+    "customer/agent/Containerfile",
+    "customer/relay/Containerfile",
+    "local/Containerfile",
+];
+/// The agent's, and the relay's.
+const MANIFESTS: [&str; 2] = [
+    "customer/agent/deploy/kubernetes.yaml",
+    "customer/relay/deploy/kubernetes.yaml",
+];
 const UNIT: &str = "customer/agent/deploy/hybrid-agent.service";
 
 /// Where the unit has the agent, which the machine that checks the unit need not have.
@@ -44,7 +52,8 @@ pub(crate) fn run() -> Result<()> {
             .run()?;
         linters
             .python(LINT_TIMEOUT)
-            .args(["-m", "kubernetes_validate", "--strict", "--quiet", MANIFEST])
+            .args(["-m", "kubernetes_validate", "--strict", "--quiet"])
+            .args(MANIFESTS)
             .current_dir(&root)
             .run()?;
     }

@@ -18,6 +18,9 @@ const LINT_TIMEOUT: Duration = Duration::from_mins(5);
 /// A region to check the template for; every region has what is in it.
 const REGION: &str = "eu-central-1";
 
+/// What SAM deploys: the control plane, and a customer's relay.
+const TEMPLATES: [&str; 2] = ["template.yaml", "customer/relay/deploy/template.yaml"];
+
 /// Checks everything; the first fault ends it.
 ///
 /// # Errors
@@ -31,22 +34,26 @@ pub(crate) fn run() -> Result<()> {
     checkov::check(&root, &tools)
 }
 
-/// `template.yaml`, by CloudFormation's own schemas, and as SAM transforms it.
+/// The templates, by CloudFormation's own schemas, and as SAM transforms them.
 fn sam(root: &Path, tools: &Tools) -> Result<()> {
-    let Some(installed) = or_skip("template.yaml", SAM.find_or_install(tools))? else {
+    let Some(installed) = or_skip("what SAM deploys", SAM.find_or_install(tools))? else {
         return Ok(());
     };
     // Neither package can be run as a module by the name of its command.
     let lint = "import sys; from cfnlint.runner import main; sys.exit(main())";
     offline(&installed, tools)
-        .args(["-c", lint, "--regions", REGION, "--", "template.yaml"])
+        .args(["-c", lint, "--regions", REGION, "--"])
+        .args(TEMPLATES)
         .current_dir(root)
         .run()?;
-    offline(&installed, tools)
-        .args(["-m", "samcli", "validate", "--lint", "--region", REGION])
-        .args(["--template", "template.yaml"])
-        .current_dir(root)
-        .run()
+    for template in TEMPLATES {
+        offline(&installed, tools)
+            .args(["-m", "samcli", "validate", "--lint", "--region", REGION])
+            .args(["--template", template])
+            .current_dir(root)
+            .run()?;
+    }
+    Ok(())
 }
 
 /// Python with SAM, which finds no credentials, reports nothing to anybody, and keeps what it remembers among the tools.

@@ -7,8 +7,9 @@
 //! | `HYBRID_TEST_BIN_DIR` | directory of the built binaries (`hybrid-local`, `hybrid-agent`, the functions) |
 //! | `HYBRID_TEST_DYNAMODB_LOCAL` | URL of an empty DynamoDB Local; unset: skip |
 //! | `HYBRID_TEST_CARGO_LAMBDA` | path of the cargo-lambda binary; unset: skip |
+//! | `HYBRID_TEST_MOTO` | URL of a moto that answers as SQS and STS; unset: skip |
 //!
-//! The last two are taken as they are if they are set already.
+//! The last three are taken as they are if they are set already.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::dynamodb_local::DynamoDbLocal;
+use crate::emulator::Emulator;
 use crate::process::{Process, is_interrupted};
 use crate::tools::{self, CARGO_NEXTEST, Tools};
-use crate::{is_ci, project_root};
+use crate::{dynamodb_local, is_ci, moto, project_root};
 
 /// A whole build on two slow cores.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(25);
@@ -29,6 +30,7 @@ const TEST_TIMEOUT: Duration = Duration::from_mins(25);
 const BIN_DIR: &str = "HYBRID_TEST_BIN_DIR";
 const DYNAMODB_LOCAL: &str = "HYBRID_TEST_DYNAMODB_LOCAL";
 const CARGO_LAMBDA: &str = "HYBRID_TEST_CARGO_LAMBDA";
+const MOTO: &str = "HYBRID_TEST_MOTO";
 
 /// What some tests need and this machine could not be given.
 #[derive(Debug)]
@@ -39,12 +41,12 @@ struct Skip {
     unavoidable: bool,
 }
 
-/// Where the tests find things. Dropping it ends DynamoDB Local.
+/// Where the tests find things. Dropping it ends what was started for them.
 #[derive(Debug, Default)]
 struct Surroundings {
     variables: Vec<(&'static str, OsString)>,
     skips: Vec<Skip>,
-    dynamodb_local: Option<DynamoDbLocal>,
+    emulators: Vec<Emulator>,
 }
 
 /// Runs every test of the workspace; `runner_arguments` go to the test runner.
@@ -157,19 +159,18 @@ impl Surroundings {
             .push((BIN_DIR, root.join(target).join("debug").into_os_string()));
 
         if std::env::var_os(DYNAMODB_LOCAL).is_none() {
-            match DynamoDbLocal::start(tools) {
-                Ok(started) => {
-                    prepared
-                        .variables
-                        .push((DYNAMODB_LOCAL, started.endpoint().into()));
-                    prepared.dynamodb_local = Some(started);
-                }
-                Err(error) => prepared.skip(
-                    "the tests on DynamoDB Local",
-                    &error,
-                    !DynamoDbLocal::is_supported(),
-                )?,
-            }
+            let started = dynamodb_local::start(tools);
+            let supported = dynamodb_local::is_supported();
+            prepared.emulate(
+                DYNAMODB_LOCAL,
+                "the tests on DynamoDB Local",
+                started,
+                supported,
+            )?;
+        }
+        if std::env::var_os(MOTO).is_none() {
+            let (started, supported) = (moto::start(tools), moto::is_supported());
+            prepared.emulate(MOTO, "the tests on moto", started, supported)?;
         }
         if std::env::var_os(CARGO_LAMBDA).is_none() {
             match tools::cargo_lambda(tools) {
@@ -187,6 +188,24 @@ impl Surroundings {
             }
         }
         Ok(prepared)
+    }
+
+    /// Tells the tests where a stand-in listens, or that they are to do without.
+    fn emulate(
+        &mut self,
+        variable: &'static str,
+        tests: &'static str,
+        started: Result<Emulator>,
+        supported: bool,
+    ) -> Result<()> {
+        match started {
+            Ok(emulator) => {
+                self.variables.push((variable, emulator.endpoint().into()));
+                self.emulators.push(emulator);
+                Ok(())
+            }
+            Err(error) => self.skip(tests, &error, !supported),
+        }
     }
 
     fn skip(

@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
+use wire::relay::VaultReference;
 use wire::{EventId, RelayHealth, RelayId, Timestamp, ToolName};
 
 /// One thing that happened.
@@ -23,6 +24,11 @@ pub enum Entry {
         tools: Vec<ToolName>,
         /// The tools of these that it has no secret for: it refuses what they send.
         without_secret: Vec<ToolName>,
+    },
+    /// A file with a secret can be read by more people than its owner.
+    FileIsOpen {
+        /// The reference to it.
+        reference: VaultReference,
     },
     /// An event was put on the queue.
     Forwarded {
@@ -90,7 +96,7 @@ impl Entry {
             | Self::Duplicate { .. }
             | Self::Ignored { .. }
             | Self::Heartbeat { .. } => "INFO",
-            Self::Refused { .. } | Self::HeartbeatFailed { .. } => "WARN",
+            Self::FileIsOpen { .. } | Self::Refused { .. } | Self::HeartbeatFailed { .. } => "WARN",
         }
     }
 }

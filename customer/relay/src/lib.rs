@@ -42,5 +42,5 @@ pub use relay::{Parts, Relay};
 pub use settings::{MAX_BODY_BYTES, Settings, VARIABLES};
 pub use start::{new_instance, start};
 pub use tool::{Field, ToolFault, ToolFaults, Tools};
-pub use vault::{Vault, VaultError};
+pub use vault::{HashicorpLogin, HashicorpSettings, Vault, VaultError, VaultSettings};
 pub use webhook::router;

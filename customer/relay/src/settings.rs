@@ -3,6 +3,7 @@
 use crate::metadata::Pseudonyms;
 use crate::path_classes::PathClasses;
 use crate::plane::check_url;
+use crate::vault::{Said, VaultSettings, read_settings};
 use queues::QueueAddress;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ const PREFIX: &str = "HYBRID_RELAY_";
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
 
 /// The variables, each with what it is. In a TOML file a name stands in lower case and without `HYBRID_RELAY_`.
-pub const VARIABLES: [(&str, &str); 13] = [
+pub const VARIABLES: [(&str, &str); 19] = [
     (
         "URL",
         "the control plane's address, such as https://ci.example.com",
@@ -35,6 +36,27 @@ pub const VARIABLES: [(&str, &str); 13] = [
     (
         "SECRETS",
         "where each tool's secret is: github=<vault reference>,gitlab=<vault reference>",
+    ),
+    (
+        "HASHICORP_ADDRESS",
+        "where HashiCorp Vault is, such as https://vault.example.com:8200 (none)",
+    ),
+    ("HASHICORP_NAMESPACE", "the namespace in it (none)"),
+    (
+        "HASHICORP_TOKEN_FILE",
+        "a file with a token of HashiCorp Vault (none: the variable VAULT_TOKEN)",
+    ),
+    (
+        "HASHICORP_ROLE",
+        "the role that the pod's service account logs in to HashiCorp Vault with (none)",
+    ),
+    (
+        "HASHICORP_LOGIN",
+        "where that method is mounted, below auth/ (kubernetes)",
+    ),
+    (
+        "HASHICORP_JWT_FILE",
+        "the file with the service account's token (where Kubernetes puts it)",
     ),
     (
         "TOOLS_DIRECTORY",
@@ -80,6 +102,8 @@ pub struct Settings {
     pub queue: QueueReference,
     /// Where the secret of each tool is. A tool without one is refused.
     pub secrets: BTreeMap<ToolName, VaultReference>,
+    /// What vaults need besides those references.
+    pub vault: VaultSettings,
     /// Where tool files of the customer's own are.
     pub tools_directory: Option<PathBuf>,
     /// Where the key is that commitments are made with. Without it they are plain digests.
@@ -98,13 +122,19 @@ pub struct Settings {
 /// The TOML file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct Table {
     url: Option<String>,
     insecure_http: Option<bool>,
     identity: Option<String>,
     queue_provider: Option<String>,
     queue: Option<String>,
     secrets: BTreeMap<String, String>,
+    hashicorp_address: Option<String>,
+    hashicorp_namespace: Option<String>,
+    hashicorp_token_file: Option<String>,
+    hashicorp_role: Option<String>,
+    hashicorp_login: Option<String>,
+    hashicorp_jwt_file: Option<String>,
     tools_directory: Option<String>,
     audit_key: Option<String>,
     pseudonym_key: Option<String>,
@@ -124,10 +154,10 @@ impl Settings {
         file: Option<&str>,
     ) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let file = file.map_or_else(File::default, |text| {
+        let file = file.map_or_else(Table::default, |text| {
             toml::from_str(text).unwrap_or_else(|error| {
                 faults.push(format!("the configuration file: {error}"));
-                File::default()
+                Table::default()
             })
         });
         let mut reader = Reader { lookup, faults };
@@ -196,7 +226,7 @@ impl Reader<'_> {
         self.parsed(name, text)
     }
 
-    fn settings(&mut self, file: File) -> Option<Settings> {
+    fn settings(&mut self, file: Table) -> Option<Settings> {
         let insecure_http = self.text("INSECURE_HTTP", file.insecure_http.map(|is| is.to_string()));
         let insecure_http = self.parsed("INSECURE_HTTP", insecure_http).unwrap_or(false);
         let url = self.needed("URL", file.url);
@@ -207,6 +237,15 @@ impl Reader<'_> {
         let identity = self.parsed("IDENTITY", identity);
         let queue = self.queue(file.queue_provider, file.queue);
         let secrets = self.secrets(file.secrets);
+        let said = Said {
+            address: self.text("HASHICORP_ADDRESS", file.hashicorp_address),
+            namespace: self.text("HASHICORP_NAMESPACE", file.hashicorp_namespace),
+            token_file: self.text("HASHICORP_TOKEN_FILE", file.hashicorp_token_file),
+            role: self.text("HASHICORP_ROLE", file.hashicorp_role),
+            login: self.text("HASHICORP_LOGIN", file.hashicorp_login),
+            jwt_file: self.text("HASHICORP_JWT_FILE", file.hashicorp_jwt_file),
+        };
+        let vault = self.vault(said, queue.as_ref());
         let audit_key = self.reference("AUDIT_KEY", file.audit_key);
         let pseudonym_key = self.reference("PSEUDONYM_KEY", file.pseudonym_key);
         let pseudonyms = self.pseudonyms(&file.pseudonyms);
@@ -233,6 +272,7 @@ impl Reader<'_> {
             identity: identity?,
             queue: queue?,
             secrets,
+            vault,
             tools_directory: self
                 .text("TOOLS_DIRECTORY", file.tools_directory)
                 .map(PathBuf::from),
@@ -257,10 +297,34 @@ impl Reader<'_> {
         };
         let address = self.needed("QUEUE", address)?;
         let queue = QueueReference { provider, address };
-        if let Err(why) = QueueAddress::parse(&queue) {
-            self.fault("QUEUE", why);
+        match QueueAddress::parse(&queue) {
+            Ok(address) if address.can_be_sent_to() => {}
+            Ok(_) => self.fault("QUEUE", "must be a topic, which messages are sent to"),
+            Err(why) => self.fault("QUEUE", why),
         }
         Some(queue)
+    }
+
+    fn vault(&mut self, said: Said, queue: Option<&QueueReference>) -> VaultSettings {
+        let hashicorp = read_settings(said).unwrap_or_else(|faults| {
+            for (name, why) in faults {
+                self.fault(name, why);
+            }
+            None
+        });
+        let variable = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .into_iter()
+            .filter_map(|name| (self.lookup)(name))
+            .find(|region| !region.trim().is_empty());
+        // Whoever has a queue in a region most likely has the secrets beside it.
+        let of_queue = || match QueueAddress::parse(queue?) {
+            Ok(QueueAddress::Sqs(address)) => Some(address.region().to_owned()),
+            _ => None,
+        };
+        VaultSettings {
+            aws_region: variable.or_else(of_queue),
+            hashicorp,
+        }
     }
 
     fn secrets(&mut self, file: BTreeMap<String, String>) -> BTreeMap<ToolName, VaultReference> {

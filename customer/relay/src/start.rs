@@ -1,15 +1,16 @@
 //! What both forms do at their start.
 
 use crate::clock::Clock;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::plane::Plane;
 use crate::relay::{Parts, Relay};
 use crate::settings::Settings;
 use crate::tool::Tools;
-use crate::vault::Vault;
+use crate::vault::{Vault, open_files};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use data_encoding::HEXLOWER;
-use queues::{Queue, QueueAddress, Sqs};
+use queues::{Access, Opener, Queue, QueueAddress};
+use std::time::SystemTime;
 use wire::relay::RelayInstance;
 
 /// Builds a relay and its way to the control plane.
@@ -31,39 +32,47 @@ pub async fn start(settings: Settings, journal: Journal) -> Result<(Relay, Plane
             format!("HYBRID_RELAY_SECRETS: there is no tool `{name}`; add a file for it, or take it away")
         }));
     }
+    let references = settings.references();
+    let vault = Vault::new(&settings.vault, &references).await;
+    let vault = vault.map_err(|wrong| faults.extend(wrong)).ok();
     let queue = queue(&settings).await;
     let queue = queue.map_err(|why| faults.push(why)).ok();
     let instance = new_instance().map_err(|why| faults.push(why)).ok();
-    match (plane, tools, queue, instance) {
-        (Some(plane), Some(tools), Some(queue), Some(instance)) if faults.is_empty() => {
+    match (plane, tools, vault, queue, instance) {
+        (Some(plane), Some(tools), Some(vault), Some(queue), Some(instance))
+            if faults.is_empty() =>
+        {
             let relay = Relay::new(Parts {
                 settings,
                 tools,
-                vault: Vault::default(),
+                vault,
                 queue,
                 journal,
                 clock: Clock::system(),
                 instance,
             });
+            for reference in open_files(&references) {
+                relay.0.write(Entry::FileIsOpen { reference });
+            }
             Ok((relay, plane))
         }
         _ => Err(faults),
     }
 }
 
-/// The queue, with the credentials of this process.
+/// The queue, as this process itself.
 async fn queue(settings: &Settings) -> Result<Queue, String> {
-    let address = QueueAddress::parse(&settings.queue)?;
-    #[allow(
-        irrefutable_let_patterns,
-        reason = "without the feature `local` there is one kind of queue"
-    )]
-    let QueueAddress::Sqs(address) = address else {
-        return Err("HYBRID_RELAY_QUEUE_PROVIDER: this relay cannot reach that queue".to_owned());
+    let region = match QueueAddress::parse(&settings.queue)? {
+        QueueAddress::Sqs(address) => address.region().to_owned(),
+        // No other calls AWS.
+        _ => "us-east-1".to_owned(),
     };
-    let config = aws(address.region()).await;
-    let client = aws_sdk_sqs::Client::new(&config);
-    Ok(Queue::Sqs(Sqs::new(client, address)))
+    let sqs = aws_sdk_sqs::Client::new(&aws(&region).await);
+    let opener = Opener::of_relay(sqs, &|name| std::env::var(name).ok());
+    let queue = opener.open(&settings.queue, &Access::Ambient, SystemTime::now());
+    queue
+        .await
+        .map_err(|_| "HYBRID_RELAY_QUEUE_PROVIDER: this relay cannot reach that queue".to_owned())
 }
 
 /// The SDK's own configuration: credentials of the environment, the container, the cluster's identity or the machine.

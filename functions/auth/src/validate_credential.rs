@@ -61,7 +61,10 @@ pub(crate) async fn validate_credential(
             (CredentialType::Session, Some(session_id.clone()), None)
         }
         Principal::Token { name, .. } => (CredentialType::Token, None, Some(name.clone())),
-        Principal::Agent { .. } | Principal::AgentKey { .. } => {
+        Principal::Agent { .. }
+        | Principal::AgentKey { .. }
+        | Principal::Relay { .. }
+        | Principal::RelayEnrolment { .. } => {
             return Err(Problem::wrong_principal(
                 "this is for people and API tokens",
             ));

@@ -3,7 +3,7 @@
 //! The numbers come from the release build of `hybrid-local` with its database on disk, called over HTTP from another
 //! process, one request after the other where a latency is meant. They go to the terminal and to `target/bench.json`.
 //! `cargo test -p hybrid-local --bench plane -- units` shows the write units alone, in a debug build; `-- flood` what the flood of
-//! one tenant is to another.
+//! one tenant is to another, `-- events` what the events of relays cost.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -11,6 +11,7 @@
 
 mod client;
 mod depth;
+mod events;
 mod flood;
 mod process;
 mod report;
@@ -35,6 +36,10 @@ fn main() {
         flood::measure(&mut Report::new());
         return;
     }
+    if std::env::args().any(|argument| argument == "events") {
+        events::measure(&mut Report::new());
+        return;
+    }
     // What is counted and not timed is the same in a debug build.
     if std::env::args().any(|argument| argument == "units") {
         units::measure(&mut Report::new());
@@ -50,6 +55,7 @@ fn main() {
     units::measure(&mut report);
     depth::measure(&mut report);
     flood::measure(&mut report);
+    events::measure(&mut report);
     runtime.block_on(memory(&mut report));
     report.finish();
 }

@@ -14,6 +14,9 @@ pub struct Access {
     pub(crate) token: bool,
     pub(crate) agent: Option<AgentAccess>,
     pub(crate) agent_key: Option<Scope>,
+    pub(crate) relay: Option<RelayAccess>,
+    /// Tokens that a relay's key is brought with.
+    pub(crate) relay_enrolment: Option<Scope>,
 }
 
 /// What a person's session needs where tokens do not count.
@@ -45,6 +48,14 @@ pub(crate) struct AgentAccess {
     pub(crate) own: bool,
 }
 
+/// What a relay needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RelayAccess {
+    pub(crate) scope: Scope,
+    /// Whether the path's `{id}` must be the relay's own. Another's is 404, as one that does not exist.
+    pub(crate) own: bool,
+}
+
 impl Access {
     const NOBODY: Self = Self {
         people: None,
@@ -52,6 +63,8 @@ impl Access {
         token: false,
         agent: None,
         agent_key: None,
+        relay: None,
+        relay_enrolment: None,
     };
 
     /// People who have signed in, whatever their role: for what is a person's own, not the organisation's.
@@ -105,6 +118,30 @@ impl Access {
         }
     }
 
+    /// Relays with the scope.
+    pub const fn relay(scope: Scope) -> Self {
+        Self {
+            relay: Some(RelayAccess { scope, own: false }),
+            ..Self::NOBODY
+        }
+    }
+
+    /// Tokens that a relay's key is brought with, with the scope.
+    pub const fn relay_enrolment(scope: Scope) -> Self {
+        Self {
+            relay_enrolment: Some(scope),
+            ..Self::NOBODY
+        }
+    }
+
+    /// And the relay that the path's `{id}` names, with the scope.
+    pub const fn or_own_relay(self, scope: Scope) -> Self {
+        Self {
+            relay: Some(RelayAccess { scope, own: true }),
+            ..self
+        }
+    }
+
     /// And registered agents with the scope.
     pub const fn or_agent(self, scope: Scope) -> Self {
         Self {
@@ -123,7 +160,7 @@ impl Access {
 
     /// Whether the path's `{id}` decides.
     pub(crate) fn needs_path(self) -> bool {
-        self.agent.is_some_and(|agent| agent.own)
+        self.agent.is_some_and(|agent| agent.own) || self.relay.is_some_and(|relay| relay.own)
     }
 
     /// Lets the caller in or says why not. `path_id` is the path's `{id}`.
@@ -137,6 +174,8 @@ impl Access {
             Principal::Token { .. } => (self.token, self.people),
             Principal::Agent { .. } => (false, self.agent.map(|agent| agent.scope)),
             Principal::AgentKey { .. } => (false, self.agent_key),
+            Principal::Relay { .. } => (false, self.relay.map(|relay| relay.scope)),
+            Principal::RelayEnrolment { .. } => (false, self.relay_enrolment),
         };
         match needed {
             _ if open => {}
@@ -152,10 +191,16 @@ impl Access {
             Some(_) => {}
         }
         if let Some(agent_id) = caller.agent_id()
-            && self.needs_path()
+            && self.agent.is_some_and(|agent| agent.own)
             && path_id != Some(agent_id.as_str())
         {
             return Err(Problem::not_found("agent"));
+        }
+        if let Some(relay_id) = caller.relay_id()
+            && self.relay.is_some_and(|relay| relay.own)
+            && path_id != Some(relay_id.as_str())
+        {
+            return Err(Problem::not_found("relay"));
         }
         Ok(())
     }
@@ -167,6 +212,8 @@ impl Access {
             self.token.then_some("API tokens"),
             self.agent.map(|_| "registered agents"),
             self.agent_key.map(|_| "agent keys"),
+            self.relay.map(|_| "relays"),
+            self.relay_enrolment.map(|_| "relays' enrolment tokens"),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -190,6 +237,13 @@ impl Access {
         if let Some(scope) = self.agent_key {
             access.insert("agent_key".to_owned(), json!(scope.as_str()));
         }
+        if let Some(RelayAccess { scope, own }) = self.relay {
+            let name = if own { "own_relay" } else { "relay" };
+            access.insert(name.to_owned(), json!(scope.as_str()));
+        }
+        if let Some(scope) = self.relay_enrolment {
+            access.insert("relay_enrolment".to_owned(), json!(scope.as_str()));
+        }
         Value::Object(access)
     }
 
@@ -199,6 +253,8 @@ impl Access {
         let scope = |name: &str| -> Option<Scope> { value.get(name)?.as_str()?.parse().ok() };
         let agent = scope("agent").map(|scope| AgentAccess { scope, own: false });
         let own = scope("own_agent").map(|scope| AgentAccess { scope, own: true });
+        let relay = scope("relay").map(|scope| RelayAccess { scope, own: false });
+        let own_relay = scope("own_relay").map(|scope| RelayAccess { scope, own: true });
         let any = |name: &str| value.get(name).is_some_and(|value| value == ANY);
         let access = Self {
             people: scope("people"),
@@ -210,6 +266,8 @@ impl Access {
             token: any("token"),
             agent: agent.or(own),
             agent_key: scope("agent_key"),
+            relay: relay.or(own_relay),
+            relay_enrolment: scope("relay_enrolment"),
         };
         (access.to_extension() == *value && access != Self::NOBODY).then_some(access)
     }
@@ -227,6 +285,9 @@ mod tests {
             Access::people(Scope::AgentsRead).or_own_agent(Scope::AgentsHeartbeat),
             Access::own_agent(Scope::AgentsHeartbeat),
             Access::agent_key(Scope::AgentsRegister),
+            Access::relay(Scope::RelaysHeartbeat),
+            Access::people(Scope::RelaysManage).or_own_relay(Scope::RelaysHeartbeat),
+            Access::relay_enrolment(Scope::RelaysEnrol),
             Access::signed_in(),
             Access::signed_in_with(Scope::TokensWrite),
             Access::signed_in().or_any_token(),

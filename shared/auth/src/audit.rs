@@ -11,7 +11,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use web::Problem;
 pub use wire::audit::Action;
 use wire::audit::{Detail, Draft, Outcome, digest_of};
-use wire::{AgentId, DeploymentId, JobId, PoolName, Sha256Hex};
+use wire::{AgentId, DeploymentId, JobId, PoolName, RelayId, Sha256Hex};
 
 /// The extension that says what an operation records.
 pub(crate) const X_AUDIT: &str = "x-audit";
@@ -144,6 +144,11 @@ impl Resource {
     /// An agent.
     pub fn agent(id: &AgentId) -> Self {
         Self::new("agent", id)
+    }
+
+    /// A relay.
+    pub fn relay(id: &RelayId) -> Self {
+        Self::new("relay", id)
     }
 
     /// A deployment.

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use store::{KeyId, MemberHandle, PersonScope, Presented, Subject, TenantScope, Verified};
 use web::Problem;
-use wire::{AgentId, PoolName, Role, SessionId, TenantId, Timestamp, UserId};
+use wire::{AgentId, PoolName, RelayId, Role, SessionId, TenantId, Timestamp, UserId};
 
 /// Who somebody is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,16 @@ pub enum Principal {
         /// The only pool that it may join.
         pool: PoolName,
     },
+    /// A relay that has signed the request.
+    Relay {
+        /// The relay.
+        relay_id: RelayId,
+    },
+    /// A relay that has no key yet, or is to have another.
+    RelayEnrolment {
+        /// The relay.
+        relay_id: RelayId,
+    },
 }
 
 /// Whoever bears a verified credential. An extractor: a handler that takes it cannot run without one.
@@ -67,14 +77,19 @@ pub struct Caller {
 const OF_AN_AGENT: [Scope; 2] = [Scope::QueueClaim, Scope::AgentsHeartbeat];
 /// What an agent key may do, because it is one.
 const OF_AN_AGENT_KEY: [Scope; 1] = [Scope::AgentsRegister];
+/// What a relay may do, because it is one.
+const OF_A_RELAY: [Scope; 1] = [Scope::RelaysHeartbeat];
+/// What a relay's enrolment token may do, because it is one.
+const OF_A_RELAY_ENROLMENT: [Scope; 1] = [Scope::RelaysEnrol];
+
 impl Caller {
     pub(crate) fn new(verified: Verified, presented: Presented) -> Self {
         let (mut role, mut own) = (None, None);
         let (principal, scopes) = match verified.subject {
             Subject::Token { name, member } => {
-                // A word that is no scope, or that only agents have, grants nothing.
+                // A word that is no scope, or that only machines have, grants nothing.
                 let words = verified.scopes.iter().filter_map(|word| word.parse().ok());
-                let granted = words.filter(|scope: &Scope| !scope.is_of_agents_alone());
+                let granted = words.filter(|scope: &Scope| !scope.is_of_machines_alone());
                 let granted = granted.collect();
                 role = member.as_ref().map(|member| member.role);
                 let member = member.map(|member| member.user_id);
@@ -116,6 +131,33 @@ impl Caller {
         }
     }
 
+    /// A relay, or what its key is brought with, verified for this request.
+    pub(crate) fn relay(
+        scope: TenantScope,
+        principal: Principal,
+        presented: Presented,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        let scopes = match principal {
+            Principal::Relay { .. } => OF_A_RELAY.to_vec(),
+            Principal::RelayEnrolment { .. } => OF_A_RELAY_ENROLMENT.to_vec(),
+            Principal::User { .. }
+            | Principal::Token { .. }
+            | Principal::Agent { .. }
+            | Principal::AgentKey { .. } => Vec::new(),
+        };
+        Self {
+            scope,
+            principal,
+            scopes,
+            role: None,
+            person: None,
+            presented,
+            expires_at,
+            verified_now: true,
+        }
+    }
+
     /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         self.scope.tenant()
@@ -129,7 +171,7 @@ impl Caller {
     /// The first of these scopes that the caller may not hand on, since it has not got it itself.
     pub fn missing_scope(&self, wanted: &[Scope]) -> Option<Scope> {
         let mut wanted = wanted.iter().copied();
-        wanted.find(|scope| scope.is_of_agents_alone() || !self.may(*scope))
+        wanted.find(|scope| scope.is_of_machines_alone() || !self.may(*scope))
     }
 
     /// Whether the caller does what only owners may: somebody who is one, and has signed in.
@@ -148,7 +190,10 @@ impl Caller {
         match &self.principal {
             Principal::User { user_id, .. } => Some(user_id),
             Principal::Token { member, .. } => member.as_ref(),
-            Principal::Agent { .. } | Principal::AgentKey { .. } => None,
+            Principal::Agent { .. }
+            | Principal::AgentKey { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => None,
         }
     }
 
@@ -161,7 +206,11 @@ impl Caller {
     pub fn session_id(&self) -> Option<&SessionId> {
         match &self.principal {
             Principal::User { session_id, .. } => Some(session_id),
-            Principal::Token { .. } | Principal::Agent { .. } | Principal::AgentKey { .. } => None,
+            Principal::Token { .. }
+            | Principal::Agent { .. }
+            | Principal::AgentKey { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => None,
         }
     }
 
@@ -177,17 +226,37 @@ impl Caller {
     pub fn agent_id(&self) -> Option<&AgentId> {
         match &self.principal {
             Principal::Agent { agent_id, .. } => Some(agent_id),
-            Principal::User { .. } | Principal::Token { .. } | Principal::AgentKey { .. } => None,
+            Principal::User { .. }
+            | Principal::Token { .. }
+            | Principal::AgentKey { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => None,
         }
     }
 
-    /// Who to name as the author of a change: `user:<id>`, `token:<key id>`, `agent:<agent id>` or `key:<key id>`.
+    /// The relay, if it is one.
+    pub fn relay_id(&self) -> Option<&RelayId> {
+        match &self.principal {
+            Principal::Relay { relay_id } => Some(relay_id),
+            Principal::User { .. }
+            | Principal::Token { .. }
+            | Principal::Agent { .. }
+            | Principal::AgentKey { .. }
+            | Principal::RelayEnrolment { .. } => None,
+        }
+    }
+
+    /// Who to name as the author of a change: `user:<id>`, `token:<key id>`, `agent:<agent id>`, `relay:<relay id>` or
+    /// `key:<key id>`.
     pub fn created_by(&self) -> String {
         match &self.principal {
             Principal::User { user_id, .. } => format!("user:{user_id}"),
             Principal::Token { .. } => format!("token:{}", self.presented.key_id),
             Principal::Agent { agent_id, .. } => format!("agent:{agent_id}"),
-            Principal::AgentKey { .. } => format!("key:{}", self.presented.key_id),
+            Principal::Relay { relay_id } => format!("relay:{relay_id}"),
+            Principal::AgentKey { .. } | Principal::RelayEnrolment { .. } => {
+                format!("key:{}", self.presented.key_id)
+            }
         }
     }
 }
@@ -295,9 +364,13 @@ impl TryFrom<Caller> for AgentCaller {
                 session: caller.presented,
                 expires_at: caller.expires_at,
             }),
-            Principal::User { .. } | Principal::Token { .. } | Principal::AgentKey { .. } => Err(
-                Problem::wrong_principal("only a registered agent may do this"),
-            ),
+            Principal::User { .. }
+            | Principal::Token { .. }
+            | Principal::AgentKey { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => Err(Problem::wrong_principal(
+                "only a registered agent may do this",
+            )),
         }
     }
 }

@@ -130,7 +130,10 @@ impl Api {
         let now = self.now();
         let class = match caller.principal {
             Principal::User { .. } | Principal::Token { .. } => RequestClass::People,
-            Principal::Agent { .. } | Principal::AgentKey { .. } => RequestClass::Agents,
+            Principal::Agent { .. }
+            | Principal::AgentKey { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => RequestClass::Agents,
         };
         let limit = self.limits.requests(class);
         let (admission, to_share) = {

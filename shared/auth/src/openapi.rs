@@ -45,21 +45,23 @@ pub(crate) const REGISTERING: [(&str, &str); 4] = [
 ];
 
 /// The names of the error responses that operations refer to, by status.
-const ERRORS: [(u16, &str); 10] = [
+const ERRORS: [(u16, &str); 12] = [
     (400, "Invalid"),
     (401, "Unauthenticated"),
     (403, "Forbidden"),
     (404, "NotFound"),
     (409, "Conflict"),
+    (412, "PreconditionFailed"),
     (413, "TooLarge"),
     (415, "UnsupportedMediaType"),
+    (428, "PreconditionRequired"),
     (429, "TooManyRequests"),
     (500, "InternalError"),
     (503, "Unavailable"),
 ];
 
 /// What the operations are about.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "queue",
         "Jobs: put in line, claimed, started, completed, cancelled, retried.",
@@ -78,6 +80,10 @@ const TAGS: [(&str, &str); 10] = [
         "What people look at: jobs with their history, the summary.",
     ),
     ("deployments", "What was deployed where, and when."),
+    (
+        "relays",
+        "Relays: set up, given their keys, heard of; the rules by which their events become jobs and decisions, and those events.",
+    ),
     (
         "sign-in",
         "People sign in with a provider, and look after their sessions.",
@@ -189,7 +195,7 @@ fn with_enrolment(
     let signature = ApiKeyValue::with_description(
         SIGNED_SIGNATURE.to_owned(),
         format!(
-            "The Base64 of a signature by a signing key, beside `{SIGNED_KEY_ID}`, `{SIGNED_TIMESTAMP}` (whole seconds since 1970, \
+            "The Base64 of a signature by a signing key, or by a relay's key, beside `{SIGNED_KEY_ID}`, `{SIGNED_TIMESTAMP}` (whole seconds since 1970, \
              at most 300 from the control plane's) and `{SIGNED_NONCE}` (16 to 64 of `A-Z a-z 0-9 - _`, good once). It is over \
              these lines, without a newline at the end: `{}`, timestamp, nonce, method, `Host`, path, query, and the SHA-256 of \
              the body in lower-case hexadecimal digits.",
@@ -199,7 +205,7 @@ fn with_enrolment(
     components
         .security_scheme(
             ENROLMENT_TOKEN,
-            token("A token with which one agent registers, once."),
+            token("A token with which one agent registers, or one relay brings its key, once."),
         )
         .security_scheme(WORKLOAD_TOKEN, SecurityScheme::Http(workload))
         .security_scheme(
@@ -268,12 +274,17 @@ pub(crate) fn describe(
     }
     let has_input = operation.request_body.is_some() || operation.parameters.is_some();
     let has_body = operation.request_body.is_some();
+    let takes_version =
+        operation.parameters.iter().flatten().any(
+            |parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"),
+        );
     for (status, name) in ERRORS {
         let possible = match status {
             400 => has_input,
             401 | 403 | 429 | 503 => access.is_some(),
             404 => path.contains('{'),
             409 => method != "GET" && access.is_some(),
+            412 | 428 => takes_version,
             413 | 415 => has_body,
             _ => true,
         };
@@ -310,6 +321,12 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
         .agent_key
         .map(|scope| REGISTERING.map(|(scheme, _)| scoped(scheme, scope)));
     security.extend(registering.into_iter().flatten());
+    security.extend(
+        access
+            .relay
+            .map(|relay| scoped(SIGNED_REQUEST, relay.scope)),
+    );
+    security.extend(access.relay_enrolment.map(|it| scoped(ENROLMENT_TOKEN, it)));
     security
 }
 

@@ -213,7 +213,7 @@ async fn borne(
 }
 
 /// A request with a person's session as well may not know as whom it acts.
-fn only_credential(headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn only_credential(headers: &HeaderMap) -> Result<(), Problem> {
     match brought(headers, SESSION) {
         Brought::Nothing => Ok(()),
         Brought::One(_) | Brought::Unclear => Err(refused("with another one")),
@@ -313,9 +313,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Registrant {
                 proof: Proof::Key,
                 pools: vec![(pool, caller.presented.key_id)],
             }),
-            Principal::User { .. } | Principal::Token { .. } | Principal::Agent { .. } => Err(
-                Problem::wrong_principal("only who may register agents may do this"),
-            ),
+            Principal::User { .. }
+            | Principal::Token { .. }
+            | Principal::Agent { .. }
+            | Principal::Relay { .. }
+            | Principal::RelayEnrolment { .. } => Err(Problem::wrong_principal(
+                "only who may register agents may do this",
+            )),
         }
     }
 }

@@ -14,6 +14,7 @@ const DEVELOPER: &[Scope] = &[
     Scope::JobsWrite,
     Scope::AgentsRead,
     Scope::DeploymentsRead,
+    Scope::RelaysRead,
     Scope::DeploymentsWrite,
     Scope::TokensRead,
     Scope::TokensWrite,
@@ -24,6 +25,7 @@ const VIEWER: &[Scope] = &[
     Scope::JobsRead,
     Scope::AgentsRead,
     Scope::DeploymentsRead,
+    Scope::RelaysRead,
     Scope::TokensRead,
     Scope::TokensWrite,
     Scope::MembersRead,
@@ -33,6 +35,7 @@ const AUDITOR: &[Scope] = &[
     Scope::JobsRead,
     Scope::AgentsRead,
     Scope::DeploymentsRead,
+    Scope::RelaysRead,
     Scope::TokensRead,
     Scope::MembersRead,
     Scope::AuditRead,
@@ -51,7 +54,7 @@ pub const fn scopes(role: Role) -> &'static [Scope] {
 
 /// Whether one who has these scopes may do what needs that one.
 pub(crate) fn allows(scopes: &[Scope], needed: Scope) -> bool {
-    scopes.contains(&needed) || (scopes.contains(&Scope::Admin) && !needed.is_of_agents_alone())
+    scopes.contains(&needed) || (scopes.contains(&Scope::Admin) && !needed.is_of_machines_alone())
 }
 
 /// What both allow: a token's scopes as far as the role of the person whose it is has them.
@@ -69,10 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_role_has_what_agents_alone_may() {
+    fn no_role_has_what_machines_alone_may() {
         for role in Role::ALL {
             for scope in scopes(*role) {
-                assert!(!scope.is_of_agents_alone(), "{role}: {scope}");
+                assert!(!scope.is_of_machines_alone(), "{role}: {scope}");
             }
         }
     }
@@ -82,7 +85,7 @@ mod tests {
         let all: Vec<_> = Scope::ALL
             .iter()
             .copied()
-            .filter(|scope| !scope.is_of_agents_alone())
+            .filter(|scope| !scope.is_of_machines_alone())
             .collect();
         for role in Role::ALL {
             for granted in all.iter().map(|scope| vec![*scope]).chain([all.clone()]) {

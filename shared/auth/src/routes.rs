@@ -3,6 +3,7 @@
 use crate::guard::{Guard, guard};
 use crate::openapi::{base, describe, operations};
 use crate::registration::guard_registration;
+use crate::relays::guard_relays;
 use crate::{Access, Api, Identities};
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
@@ -46,6 +47,16 @@ impl Routes {
         let (schemas, paths, methods) = added;
         // A guard of its own, so that what verifies those is no part of functions that register nobody.
         let layer = from_fn_with_state((guarded, identities), guard_registration);
+        self.add(Some(access), (schemas, paths, methods.route_layer(layer)))
+    }
+
+    /// As [`route`](Self::route), for handlers that relays call: requests that a relay has signed reach them, and enrolment
+    /// tokens of relays.
+    pub fn route_for_relays(self, access: Access, added: UtoipaMethodRouter<Api>) -> Self {
+        let guarded = self.guard(access, false);
+        let (schemas, paths, methods) = added;
+        // A guard of its own, so that other functions do without what verifies those.
+        let layer = from_fn_with_state(guarded, guard_relays);
         self.add(Some(access), (schemas, paths, methods.route_layer(layer)))
     }
 

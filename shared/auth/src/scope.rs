@@ -57,6 +57,14 @@ scopes! {
     MembersWrite = "members:write",
     /// Decide which machines may become agents: agent keys, enrolment tokens, trust rules, signing keys.
     AgentsEnrol = "agents:enrol",
+    /// Read relays, their routing rules and their events.
+    RelaysRead = "relays:read",
+    /// Set up and delete relays, replace their keys, and decide what becomes of their events.
+    RelaysManage = "relays:manage",
+    /// Say that a relay is alive, and replace its key by the next. Relays alone have it.
+    RelaysHeartbeat = "relays:heartbeat",
+    /// Bring the key that a relay signs with. Enrolment tokens of relays alone have it.
+    RelaysEnrol = "relays:enrol",
     /// Read the record of who did what.
     AuditRead = "audit:read",
     /// Everything that a person or a token can do, and what only an administrator may.
@@ -65,10 +73,14 @@ scopes! {
 
 impl Scope {
     /// Whether no person and no token can have it.
-    pub const fn is_of_agents_alone(self) -> bool {
+    pub const fn is_of_machines_alone(self) -> bool {
         matches!(
             self,
-            Self::QueueClaim | Self::AgentsHeartbeat | Self::AgentsRegister
+            Self::QueueClaim
+                | Self::AgentsHeartbeat
+                | Self::AgentsRegister
+                | Self::RelaysHeartbeat
+                | Self::RelaysEnrol
         )
     }
 

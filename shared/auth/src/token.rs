@@ -164,6 +164,8 @@ const fn letter(kind: CredentialKind) -> char {
         CredentialKind::PersonSession => 'w',
         CredentialKind::Enrolment => 'e',
         CredentialKind::Invitation => 'i',
+        // What is signed with it stands for it: there is no such token, and none is read.
+        CredentialKind::RelayKey => 'r',
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod page;
 mod people;
+mod relays;
 mod roles;
 mod samples;
 
@@ -19,7 +20,7 @@ pub use samples::Samples;
 use crate::access::{Access, Need};
 use crate::openapi::{PUBLIC, access_of, operations};
 use crate::{Api, Scope};
-use client::{Answer, Client, Target};
+use client::{Answer, Client, Sent, Target};
 use credentials::{Refused, Tenant};
 use std::fmt;
 use store::{StoreError, TenantScope};
@@ -50,9 +51,9 @@ pub struct Walker {
     refused: Vec<Refused>,
 }
 
-/// What is written without a change: that a credential was used, and that somebody is about to change something, which is
+/// What is written without a change: that a credential was used, that a signed request was, and that somebody is about to change something, which is
 /// taken back when it does not come to that.
-const OF_NO_CHANGE: [&str; 3] = ["note_use", "put_intent", "drop_intent"];
+const OF_NO_CHANGE: [&str; 4] = ["note_use", "put_intent", "drop_intent", "use_up"];
 
 /// An operation with who may call it.
 struct Route<'a> {
@@ -138,6 +139,7 @@ impl Walker {
                 };
                 self.without_credential(&client, &route, &mut report).await;
                 self.with_others(&client, &route, &mut report).await?;
+                self.as_relays(&client, &route, &mut report).await?;
                 self.as_people(&client, &route, &mut report).await?;
                 self.as_other_sites_send_it(&client, &route, &mut report)
                     .await?;
@@ -235,6 +237,52 @@ impl Walker {
         Ok(())
     }
 
+    /// Relays, and tokens that their keys are brought with, are let in where they belong and nowhere else. Where no relay is let
+    /// in, nobody looks at signatures: what they send is as without a credential.
+    async fn as_relays(
+        &self,
+        client: &Client,
+        route: &Route<'_>,
+        report: &mut Report<'_>,
+    ) -> Result<(), StoreError> {
+        let (target, access) = (&route.target, route.access);
+        let refusal = match (access.relay, access.relay_enrolment) {
+            (None, None) => 401,
+            _ => 403,
+        };
+        let own = match access.relay {
+            Some(relay) if relay.own => self.here.relay.relay_id.as_str(),
+            _ => target.existing,
+        };
+        let token = Sent::bearer(&self.here.relay.token().await?.bearer());
+        // The token last: bringing a key takes the present one away from the relay.
+        for (what, allowed, sent) in [
+            ("a relay", access.relay.is_some(), self.here.relay.signed()),
+            (
+                "an enrolment token of a relay",
+                access.relay_enrolment.is_some(),
+                token,
+            ),
+        ] {
+            let answer = client.send(target, own, &sent).await;
+            if allowed {
+                report.expect(answer.let_in(), || {
+                    format!("does not let {what} in: {} {}", answer.status, answer.text)
+                });
+                report.server_error(&answer);
+            } else {
+                report.expect(answer.status == refusal, || {
+                    format!("with {what}: {}, not {refusal}", answer.status)
+                });
+            }
+            let again = client.send(target, own, &sent).await;
+            report.expect(sent.signer.is_none() || again.status == 401, || {
+                format!("takes the same signed request twice: {}", again.status)
+            });
+        }
+        Ok(())
+    }
+
     /// To another tenant, a thing that exists is as one that does not, and stays as it is.
     async fn as_others_see_it(
         &self,
@@ -251,6 +299,15 @@ impl Walker {
         let owner = self.elsewhere.session_of(Role::Owner).await?;
         let member = self.here.session_of(Role::Developer).await?;
         let mut callers = Vec::new();
+        if route.access.relay.is_some_and(|relay| relay.own) {
+            for (who, relay) in [
+                ("another tenant's relay", &self.elsewhere.relay),
+                ("another relay of the tenant", &self.here.relay),
+            ] {
+                self.compare(client, route, (who, &|| relay.signed()), report)
+                    .await;
+            }
+        }
         if route.access.lets_in_token(&[Scope::Admin]) {
             callers.push(("another tenant's token", &self.elsewhere.admin));
         }
@@ -267,33 +324,45 @@ impl Walker {
             callers.push(("another agent of the tenant", &colleague.header));
         }
         for (who, header) in callers {
-            let target = &route.target;
-            let before = self.written();
-            let unknown = client.call(target, target.unknown, Some(header)).await;
-            let existing = client.call(target, target.existing, Some(header)).await;
-            report.expect(self.written() <= before, || {
-                format!("{who} has changed something")
-            });
-            report.expect(
-                existing
-                    .without(target.existing)
-                    .same_as(&unknown.without(target.unknown)),
-                || {
-                    format!(
-                        "{who} can tell a thing that exists ({}) from one that does not ({})",
-                        existing.status, unknown.status
-                    )
-                },
-            );
-            report.expect(!matches!(unknown.status, 400 | 401 | 403 | 405 | 415), || {
+            self.compare(client, route, (who, &|| Sent::bearer(header)), report)
+                .await;
+        }
+        Ok(())
+    }
+
+    /// What somebody is answered about a thing that is not theirs is what they are answered about one that does not exist.
+    async fn compare(
+        &self,
+        client: &Client,
+        route: &Route<'_>,
+        (who, sent): (&str, &(dyn Fn() -> Sent + Sync)),
+        report: &mut Report<'_>,
+    ) {
+        let target = &route.target;
+        let before = self.written();
+        let unknown = client.send(target, target.unknown, &sent()).await;
+        let existing = client.send(target, target.existing, &sent()).await;
+        report.expect(self.written() <= before, || {
+            format!("{who} has changed something")
+        });
+        report.expect(
+            existing
+                .without(target.existing)
+                .same_as(&unknown.without(target.unknown)),
+            || {
+                format!(
+                    "{who} can tell a thing that exists ({}) from one that does not ({})",
+                    existing.status, unknown.status
+                )
+            },
+        );
+        report.expect(!matches!(unknown.status, 400 | 401 | 403 | 405 | 415), || {
                 format!(
                     "{who} was answered {} before the thing was looked for, so the comparison says nothing; is there \
                      a valid body in the samples? {}",
                     unknown.status, unknown.text
                 )
             });
-        }
-        Ok(())
     }
 
     /// Whoever may call it is let in: with the one scope that it needs, and for people with `admin`.

@@ -1,7 +1,7 @@
 //! Relays: what a customer runs to receive webhooks, and how one stands.
 
 use crate::Timestamp;
-use wire::relay::{Label, QueueReference, RelayName, RoleArn, VaultReference};
+use wire::relay::{Federation, Label, QueueReference, RelayName, RoleArn, VaultReference};
 use wire::{KeyName, RelayHealth, RelayId};
 
 /// How often a relay is to be heard of, in seconds.
@@ -21,9 +21,13 @@ pub struct Relay {
     pub inbound_queue: QueueReference,
     /// The queue that decisions are sent to.
     pub decision_queue: Option<QueueReference>,
-    /// The role that is assumed to reach both.
+    /// The queue that messages go to which are not believed.
+    pub dead_letter_queue: Option<QueueReference>,
+    /// The role that is assumed to reach them.
     pub role_arn: Option<RoleArn>,
-    /// What that role must ask for. Ours, and never changed.
+    /// Who the control plane is in the customer's cloud, if that is not AWS.
+    pub federation: Option<Federation>,
+    /// What that role must ask for, and what a federation must take for an audience. Ours, and never changed.
     pub external_id: String,
     /// Where it finds the secrets of its webhooks.
     pub vault: Option<VaultReference>,
@@ -116,7 +120,9 @@ mod tests {
                 address: "events".to_owned(),
             },
             decision_queue: None,
+            dead_letter_queue: None,
             role_arn: None,
+            federation: None,
             external_id: String::new(),
             vault: None,
             created_by: "token:aaaaaaaaaaaa".to_owned(),

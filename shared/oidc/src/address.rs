@@ -40,7 +40,7 @@ const RESERVED_V6: [(Ipv6Addr, u32); 5] = [
 ];
 
 /// Whether the address is one machine's, and reached the same from everywhere.
-pub(crate) fn is_global_unicast(address: IpAddr) -> bool {
+pub fn is_global_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !RESERVED_V4.iter().any(|block| in_v4(address, *block)),
         IpAddr::V6(address) => {

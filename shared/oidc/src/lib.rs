@@ -26,6 +26,7 @@ mod token;
 mod url;
 mod verify;
 
+pub use address::is_global_unicast;
 pub use claims::Claims;
 pub use client::{CallError, Form, HttpsClient};
 pub use fetcher::{FetchError, KeyFetcher, RETRY_SECONDS, TokenError};

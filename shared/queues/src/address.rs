@@ -1,5 +1,11 @@
 //! Where a queue is. An address is checked before anything connects to it: it comes from a customer.
 
+mod pubsub;
+mod service_bus;
+
+pub use pubsub::PubSubAddress;
+pub use service_bus::ServiceBusAddress;
+
 use std::fmt;
 use wire::QueueProvider;
 use wire::relay::QueueReference;
@@ -12,6 +18,10 @@ const MAX_ADDRESS: usize = 256;
 pub enum QueueAddress {
     /// Amazon SQS.
     Sqs(SqsAddress),
+    /// Azure Service Bus.
+    ServiceBus(ServiceBusAddress),
+    /// Google Cloud Pub/Sub.
+    PubSub(PubSubAddress),
     /// A queue in this process, by its name.
     #[cfg(feature = "local")]
     Local(String),
@@ -26,10 +36,25 @@ impl QueueAddress {
         let address = reference.address.as_str();
         match reference.provider {
             QueueProvider::AwsSqs => SqsAddress::parse(address).map(Self::Sqs),
+            QueueProvider::AzureServiceBus => {
+                ServiceBusAddress::parse(address).map(Self::ServiceBus)
+            }
+            QueueProvider::GcpPubsub => PubSubAddress::parse(address).map(Self::PubSub),
             #[cfg(feature = "local")]
             QueueProvider::Local => Ok(Self::Local(address.to_owned())),
-            other => Err(format!("{other} is not supported here")),
+            #[cfg(not(feature = "local"))]
+            QueueProvider::Local => Err("LOCAL is not supported here".to_owned()),
         }
+    }
+
+    /// Whether messages are received here: from a topic of Pub/Sub they are not.
+    pub fn can_be_read(&self) -> bool {
+        !matches!(self, Self::PubSub(PubSubAddress::Topic(_)))
+    }
+
+    /// Whether messages are sent here: to a subscription of Pub/Sub they are not.
+    pub fn can_be_sent_to(&self) -> bool {
+        !matches!(self, Self::PubSub(PubSubAddress::Subscription(_)))
     }
 }
 

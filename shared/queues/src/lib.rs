@@ -3,18 +3,31 @@
 //!
 //! Every queue delivers at least once and in any order: whoever reads one acts on each event once.
 
+mod access;
 mod address;
+mod cloud;
 mod error;
+mod lazy;
 #[cfg(feature = "local")]
 mod local;
+mod opener;
+mod pubsub;
 mod roles;
+mod service_bus;
 mod sqs;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests;
 
-pub use address::{QueueAddress, SqsAddress};
+pub use access::Access;
+pub use address::{PubSubAddress, QueueAddress, ServiceBusAddress, SqsAddress};
 pub use error::QueueError;
 #[cfg(feature = "local")]
 pub use local::{LocalQueue, LocalQueues};
-pub use roles::{AssumeError, ExternalId, Roles};
+pub use opener::Opener;
+pub use pubsub::PubSub;
+pub use roles::{AssumeError, ExternalId, Opening, Roles};
+pub use service_bus::ServiceBus;
 pub use sqs::Sqs;
 
 use std::time::Duration;
@@ -63,6 +76,10 @@ pub struct Attributes {
 pub enum Queue {
     /// Amazon SQS.
     Sqs(Sqs),
+    /// Azure Service Bus.
+    ServiceBus(ServiceBus),
+    /// Google Cloud Pub/Sub.
+    PubSub(PubSub),
     /// A queue in this process.
     #[cfg(feature = "local")]
     Local(LocalQueue),
@@ -79,6 +96,8 @@ impl Queue {
         let (max, wait) = (max.clamp(1, MAX_RECEIVED), wait.min(MAX_WAIT));
         match self {
             Self::Sqs(queue) => queue.receive(max, wait).await,
+            Self::ServiceBus(queue) => queue.receive(max, wait).await,
+            Self::PubSub(queue) => queue.receive(max, wait).await,
             #[cfg(feature = "local")]
             Self::Local(queue) => queue.receive(max, wait).await,
         }
@@ -91,6 +110,8 @@ impl Queue {
     pub async fn delete(&self, receipt: &str) -> Result<(), QueueError> {
         match self {
             Self::Sqs(queue) => queue.delete(receipt).await,
+            Self::ServiceBus(queue) => queue.delete(receipt).await,
+            Self::PubSub(queue) => queue.delete(receipt).await,
             #[cfg(feature = "local")]
             Self::Local(queue) => queue.delete(receipt),
         }
@@ -103,28 +124,35 @@ impl Queue {
     pub async fn send(&self, message: Outgoing<'_>) -> Result<(), QueueError> {
         match self {
             Self::Sqs(queue) => queue.send(message).await,
+            Self::ServiceBus(queue) => queue.send(message).await,
+            Self::PubSub(queue) => queue.send(message).await,
             #[cfg(feature = "local")]
             Self::Local(queue) => queue.send(message),
         }
     }
 
-    /// How the queue stands.
+    /// How the queue stands, as far as it says so to whoever only sends or only receives.
     ///
     /// # Errors
     /// [`QueueError`].
     pub async fn attributes(&self) -> Result<Attributes, QueueError> {
         match self {
             Self::Sqs(queue) => queue.attributes().await,
+            Self::ServiceBus(queue) => queue.attributes().await,
+            Self::PubSub(queue) => queue.attributes().await,
             #[cfg(feature = "local")]
             Self::Local(queue) => Ok(queue.attributes()),
         }
     }
 
-    /// Whether the queue is there and lets us in. Takes nothing from it.
+    /// Whether the queue is there and lets us receive. Takes nothing from it.
     ///
     /// # Errors
     /// [`QueueError`], saying why not.
     pub async fn verify_access(&self) -> Result<(), QueueError> {
-        self.attributes().await.map(|_| ())
+        match self {
+            Self::ServiceBus(queue) => queue.verify_access().await,
+            other => other.attributes().await.map(|_| ()),
+        }
     }
 }

@@ -45,6 +45,7 @@ struct State {
 struct Held {
     id: u64,
     body: String,
+    subject: String,
     receive_count: u32,
     hidden_until: Option<Instant>,
 }
@@ -110,12 +111,20 @@ impl LocalQueue {
         state.messages.push_back(Held {
             id,
             body: message.body.to_owned(),
+            subject: message.subject.to_owned(),
             receive_count: 0,
             hidden_until: None,
         });
         drop(state);
         self.arrived.notify_waiters();
         Ok(())
+    }
+
+    /// The kinds of the messages that are there, oldest first.
+    pub fn subjects(&self) -> Vec<String> {
+        let state = self.state();
+        let subjects = state.messages.iter().map(|held| held.subject.clone());
+        subjects.collect()
     }
 
     pub(crate) fn attributes(&self) -> Attributes {

@@ -1,5 +1,6 @@
 //! The roles that customers grant us, assumed with the ExternalId that we gave them.
 
+use crate::lazy::Lazy;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -54,6 +55,15 @@ impl fmt::Display for ExternalId {
     }
 }
 
+/// How a role lets in whoever does not know its ExternalId.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Without one.
+    Without,
+    /// With a wrong one.
+    Wrong,
+}
+
 /// Why a role was not assumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssumeError {
@@ -68,13 +78,17 @@ pub enum AssumeError {
 /// Roles, assumed when they are needed and kept until shortly before they end.
 #[derive(Debug, Clone)]
 pub struct Roles {
-    client: Client,
+    client: Lazy<Client>,
     kept: Arc<Mutex<HashMap<(RoleArn, ExternalId), Credentials>>>,
 }
 
 impl Roles {
     /// With a client of STS.
     pub fn new(client: Client) -> Self {
+        Self::lazy(Lazy::ready(client))
+    }
+
+    pub(crate) fn lazy(client: Lazy<Client>) -> Self {
         Self {
             client,
             kept: Arc::default(),
@@ -104,19 +118,23 @@ impl Roles {
         Ok(credentials)
     }
 
-    /// Whether the role lets anybody in who does not know the ExternalId: without one, or with that `wrong` one.
+    /// How the role lets in whoever does not know the ExternalId, if it does: without one, or with that `wrong` one.
     ///
     /// # Errors
     /// [`AssumeError::Unreachable`]; nothing is known then.
-    pub async fn is_open(&self, role: &RoleArn, wrong: &ExternalId) -> Result<bool, AssumeError> {
-        for external_id in [None, Some(wrong)] {
+    pub async fn opening(
+        &self,
+        role: &RoleArn,
+        wrong: &ExternalId,
+    ) -> Result<Option<Opening>, AssumeError> {
+        for (external_id, opening) in [(None, Opening::Without), (Some(wrong), Opening::Wrong)] {
             match self.call(role, external_id).await {
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(Some(opening)),
                 Err(AssumeError::Denied(_)) => {}
                 Err(error @ AssumeError::Unreachable(_)) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn known(&self, key: &(RoleArn, ExternalId), now: SystemTime) -> Option<Credentials> {
@@ -132,6 +150,7 @@ impl Roles {
     ) -> Result<Credentials, AssumeError> {
         let answer = self
             .client
+            .get()
             .assume_role()
             .role_arn(role.as_str())
             .role_session_name("hybrid-ci")

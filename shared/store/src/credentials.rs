@@ -121,10 +121,27 @@ pub enum CredentialKind {
     AgentSession,
     /// What a person works with once they have signed in. Its key id begins with the handle of their membership.
     PersonSession,
-    /// What an agent registers with once.
+    /// What an agent registers with once, or a relay brings its key with.
     Enrolment,
     /// What makes a person a member, once.
     Invitation,
+    /// What a relay signs with. Nobody bears it.
+    RelayKey,
+}
+
+impl CredentialKind {
+    /// The word for it in items.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::ApiToken => "API_TOKEN",
+            Self::AgentKey => "AGENT_KEY",
+            Self::AgentSession => "AGENT_SESSION",
+            Self::PersonSession => "PERSON_SESSION",
+            Self::Enrolment => "ENROLMENT",
+            Self::Invitation => "INVITATION",
+            Self::RelayKey => "RELAY_KEY",
+        }
+    }
 }
 
 /// A credential as a caller presents it: well formed, and nothing more is known.
@@ -217,12 +234,12 @@ pub struct Verified {
 }
 
 /// The partition of a key and of the sessions derived from it.
-fn partition(key: &KeyId) -> String {
+pub(crate) fn partition(key: &KeyId) -> String {
     format!("K#{key}")
 }
 
 /// The sort key of the key itself.
-const KEY_SORT: &str = "K";
+pub(crate) const KEY_SORT: &str = "K";
 
 /// The sort key of a session.
 fn session_sort(secret_sha256: &[u8; 32]) -> String {

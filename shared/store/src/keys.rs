@@ -4,7 +4,10 @@ use crate::{KeyId, MemberHandle, TenantScope};
 use data_encoding::HEXLOWER;
 use domain::Timestamp;
 use std::net::IpAddr;
-use wire::{AgentId, DeploymentId, JobId, PoolName, ServiceName, TenantId, UserId};
+use wire::relay::RoleArn;
+use wire::{
+    AgentId, DeploymentId, EventId, JobId, PoolName, RelayId, ServiceName, TenantId, UserId,
+};
 
 /// Milliseconds as 13 digits, so that keys sort as times do until the year 2286.
 pub(crate) fn millis(at: Timestamp) -> String {
@@ -53,6 +56,21 @@ pub(crate) fn tenants_shard(shard: u32) -> String {
 /// The counts of sign-ins from an address.
 pub(crate) fn sign_ins(from: IpAddr) -> String {
     format!("SI#{from}")
+}
+
+/// One partition of the register of relays whose queues the control plane reads.
+pub(crate) fn poll_shard(shard: u32) -> String {
+    format!("PO#{shard}")
+}
+
+/// Whose a customer's role is: a role has one organisation, so its partition is of none.
+pub(crate) fn role(role: &RoleArn) -> String {
+    format!("ROLE#{role}")
+}
+
+/// Whose a queue is that lets the control plane in without a role.
+pub(crate) fn queue(address: &str) -> String {
+    format!("QUEUE#{address}")
 }
 
 impl TenantScope {
@@ -147,6 +165,24 @@ impl TenantScope {
 
     pub(crate) fn services(&self) -> String {
         self.key(format_args!("V"))
+    }
+
+    /// A relay, and its routing rules.
+    pub(crate) fn relay(&self, relay: &RelayId) -> String {
+        self.key(format_args!("RL#{relay}"))
+    }
+
+    pub(crate) fn relays(&self) -> String {
+        self.key(format_args!("RL"))
+    }
+
+    /// An event of a relay.
+    pub(crate) fn event(&self, relay: &RelayId, event: &EventId) -> String {
+        self.key(format_args!("RL#{relay}#EV#{event}"))
+    }
+
+    pub(crate) fn relay_events(&self, relay: &RelayId) -> String {
+        self.key(format_args!("RL#{relay}#EV"))
     }
 
     /// The pages of the record of who did what.

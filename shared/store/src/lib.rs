@@ -19,6 +19,7 @@ mod limits;
 mod memory;
 mod people;
 mod pools;
+mod relays;
 mod schema;
 mod sessions;
 mod statistics;
@@ -59,6 +60,11 @@ pub use people::{
     Acceptance, Identity, Invitation, InvitationEnd, InvitationPage, InvitationPosition, Member,
     MemberHandle, MemberOutcome, MemberPage, Membership, NewInvitation, NewOrganisation, NewPerson,
     NotAHandle, NotAnIdentity, Organisation, Person, PersonScope, PersonStore, SignedIn,
+};
+pub use relays::{
+    EventPage, EventPosition, MAX_RELAYS, NewRelayEnrolment, NewRelayKey, POLL_SHARDS,
+    RecordedEvent, RelayCreation, RelayEnrolment, RelayKey, RelayKeyRotation, Routing,
+    RoutingOutcome,
 };
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
 pub use sessions::{

@@ -19,6 +19,8 @@ pub enum TableKind {
     Sessions,
     /// The record of who did what.
     Audit,
+    /// Relays, their routing rules, their events.
+    Relays,
 }
 
 /// What an index holds besides keys.
@@ -79,7 +81,7 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const TTL: &str = "expires_at_seconds";
 
 /// All tables.
-pub const TABLES: [TableSchema; 7] = [
+pub const TABLES: [TableSchema; 8] = [
     TableSchema {
         kind: TableKind::Jobs,
         variable: "DYNAMODB_TABLE_JOBS",
@@ -163,11 +165,21 @@ pub const TABLES: [TableSchema; 7] = [
         indexes: &[],
         ttl_attribute: TTL,
     },
+    TableSchema {
+        kind: TableKind::Relays,
+        variable: "DYNAMODB_TABLE_RELAYS",
+        default_name: "relays",
+        indexes: &[
+            keys_only("list", "lpk", "lsk"),
+            keys_only("poll", "ppk", "psk"),
+        ],
+        ttl_attribute: TTL,
+    },
 ];
 
 /// The names of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tables([String; 7]);
+pub struct Tables([String; 8]);
 
 impl Default for Tables {
     fn default() -> Self {

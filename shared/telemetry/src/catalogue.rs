@@ -30,6 +30,8 @@ pub struct Described {
 
 /// The dimension of what there is of every pool.
 const POOL: Option<&str> = Some("pool");
+/// The dimension of what there is of everything that may become of an event.
+const OUTCOME: Option<&str> = Some("outcome");
 /// The dimension of what there is of every operation.
 const OPERATION: Option<&str> = Some("operation");
 
@@ -61,6 +63,10 @@ metrics! {
     "queue/failure_rate", None, Gauge, None, "the part of them that failed or was dead-lettered, 0 to 1; cancelled ones do not count";
     "jobs/throughput", Count, Count, None, "jobs that have ended since the roll-up before: the sum over a minute is jobs a minute";
     "deployments/active", Count, Gauge, None, "deployments in production";
+    "events/handled", Count, Count, OUTCOME, "messages of relays, by what became of them: `enqueued`, `decided`, `notified`, `ignored`, `unmatched`, `refused`, `duplicate`, `postponed`, `disbelieved`";
+    "events/lag_ms", Milliseconds, Gauge, None, "the longest time from a webhook's arrival at its relay until its event was done with, of those since it was last published";
+    "relays/polled", Count, Gauge, None, "relays whose queue was read in the last round";
+    "relays/failing", Count, Gauge, None, "relays whose queue could not be read, those that are left alone for that reason included";
     "requests/duration_ms", Milliseconds, Distribution, OPERATION, "how long each request took, from its arrival in the function to its answer";
     "requests/2xx", Count, Count, OPERATION, "requests that were answered well";
     "requests/3xx", Count, Count, OPERATION, "requests that were sent elsewhere, as at a sign-in";

@@ -3,6 +3,7 @@
 use crate::Traces;
 use crate::json_lines::{JsonLines, Lines};
 use crate::panics::log_panic;
+use tracing::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -28,6 +29,9 @@ const CONSTANTS: [(&str, &str); 2] = [
 
 /// Where Lambda's runtime makes a span of each invocation: what it says, ours says as well.
 const RUNTIME_SPAN: &str = "lambda_runtime::layers::trace";
+
+/// How the targets of the AWS SDK's own machinery begin.
+const SDK: &str = "aws_smithy_runtime";
 
 /// Starts logging. [`LOG_LEVEL`] chooses what is logged; the default, also for one that cannot be read, is
 /// `default_level`. A second call changes nothing.
@@ -75,7 +79,7 @@ fn chosen(default_level: &str) -> Targets {
     let chosen = std::env::var(LOG_LEVEL)
         .ok()
         .and_then(|level| level.parse().ok());
-    with_errors(chosen.unwrap_or_else(default))
+    without_answers(with_errors(chosen.unwrap_or_else(default)))
 }
 
 /// The same, with the errors of everything that is not named: a program that cannot start is to be heard.
@@ -90,6 +94,18 @@ fn with_errors(chosen: Targets) -> Targets {
     } else {
         chosen.with_target(RUNTIME_SPAN, LevelFilter::ERROR)
     }
+}
+
+/// The same without what the SDK of AWS says at its lowest level, which is what tables and queues have answered, whole. That
+/// is in no log, whatever is chosen.
+fn without_answers(chosen: Targets) -> Targets {
+    let is_sdk = |target: &str| target.starts_with(SDK) || SDK.starts_with(target);
+    let named = chosen.iter().filter(|(target, _)| is_sdk(target));
+    let mut targets: Vec<_> = named.map(|(target, _)| target.to_owned()).collect();
+    targets.push(SDK.to_owned());
+    targets.retain(|target| chosen.would_enable(target, &Level::TRACE));
+    let less = |chosen: Targets, target| chosen.with_target(target, LevelFilter::DEBUG);
+    targets.into_iter().fold(chosen, less)
 }
 
 fn json() -> JsonLines {
@@ -113,7 +129,6 @@ pub fn check_log_level(level: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracing::Level;
 
     #[test]
     fn a_log_level_is_a_level_or_levels_by_target() {
@@ -137,5 +152,29 @@ mod tests {
         assert!(!enabled("trace", RUNTIME_SPAN, Level::INFO));
         let named = "info,lambda_runtime::layers::trace=info";
         assert!(enabled(named, RUNTIME_SPAN, Level::INFO));
+    }
+
+    #[test]
+    fn what_tables_and_queues_answer_is_not_logged_at_any_level() {
+        let enabled = |chosen: &str, target, level| {
+            let chosen = chosen.parse::<Targets>().map(without_answers);
+            chosen.is_ok_and(|chosen| chosen.would_enable(target, &level))
+        };
+        let told = "aws_smithy_runtime::client::orchestrator::http";
+        for chosen in [
+            "trace",
+            "info,aws_smithy_runtime=trace",
+            "info,aws_smithy_runtime::client=trace",
+            "info,aws=trace",
+            "aws_smithy_runtime::client::orchestrator::http=trace",
+        ] {
+            assert!(!enabled(chosen, told, Level::TRACE), "{chosen}");
+            assert!(enabled(chosen, told, Level::DEBUG), "{chosen}");
+        }
+        assert!(enabled("trace", "store::call", Level::TRACE));
+        // Nothing more is logged than was chosen.
+        for chosen in ["info", "debug,aws_smithy_runtime=warn"] {
+            assert!(!enabled(chosen, told, Level::DEBUG), "{chosen}");
+        }
     }
 }

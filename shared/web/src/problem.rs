@@ -49,6 +49,8 @@ codes! {
         "The body is not JSON at all. Mend it before trying again.";
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Invalid cursor",
         "The cursor belongs to another list, or to the same with other filters. Start from the first page.";
+    RoleOpen = "role_open", BAD_REQUEST, "The role lets others in",
+        "The role can be assumed without its ExternalId, or with a wrong one, so that anybody who knows of it could have it used. Make its trust policy ask for `sts:ExternalId`, then try again.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "No valid credential",
         "There is no credential, or it is malformed, unknown, revoked or expired. The answer does not tell which.";
     MissingScope = "missing_scope", FORBIDDEN, "Scope missing",
@@ -73,6 +75,10 @@ codes! {
         "Others kept changing the thing meanwhile. Read it again and decide anew.";
     AlreadyExists = "already_exists", CONFLICT, "Exists already",
         "There is a thing by that name already.";
+    RoleTaken = "role_taken", CONFLICT, "Another organisation's role",
+        "The role belongs to another organisation here: a role belongs to the first that names it. Make one for this organisation alone.";
+    QueueTaken = "queue_taken", CONFLICT, "Another organisation's queue",
+        "Without a role, a queue belongs to the first organisation that names it. Make a queue for this organisation alone, or grant a role.";
     NotEmpty = "not_empty", CONFLICT, "Not empty",
         "The thing cannot be deleted while something belongs to it.";
     NotConfigured = "not_configured", CONFLICT, "Not set up",
@@ -81,6 +87,10 @@ codes! {
         "An organisation always has an owner. Make somebody else one before this one goes or is demoted.";
     AgentTerminated = "agent_terminated", CONFLICT, "Agent deregistered",
         "The agent was deregistered and does not come back. Register again.";
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Changed since it was read",
+        "The thing is not of the version that `If-Match` names. Read it again, and make the change to what is there now.";
+    PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "If-Match is missing",
+        "The change would overwrite what is there. Read it, and send its `ETag` as `If-Match`.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Too large",
         "The body is larger than 64 KiB.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Not JSON",

@@ -111,7 +111,7 @@ pub struct Record {
     /// When the change was made.
     #[serde(deserialize_with = "time_as_written")]
     pub at: Timestamp,
-    /// Who made it: `user:<id>`, `token:<key id>`, `agent:<id>`, `key:<key id>` or `system:maintenance`.
+    /// Who made it: `user:<id>`, `token:<key id>`, `agent:<id>`, `relay:<id>`, `key:<key id>` or `system:maintenance`.
     #[cfg_attr(feature = "openapi", schema(example = "token:k3x9m2q7w1zt"))]
     pub actor: String,
     /// With which credential, by its public id.

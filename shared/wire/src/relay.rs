@@ -5,6 +5,7 @@ mod api;
 mod decision;
 mod envelope;
 mod event;
+mod federation;
 mod routing;
 
 pub use api::{
@@ -17,6 +18,7 @@ pub use event::{
     Branch, Commitment, EventMetadata, Label, Login, MAX_PATH_CLASSES, RelayEvent, RelayInstance,
     RepositoryName,
 };
+pub use federation::{EntraId, Federation, ServiceAccount, WorkloadProvider};
 pub use routing::{
     MAX_RULES, MAX_TOOLS, Pattern, RoutingAction, RoutingCondition, RoutingDocument, RoutingRule,
 };

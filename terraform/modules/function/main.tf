@@ -20,6 +20,14 @@ locals {
     Resource = arn
   }]
 
+  # Without what a grant has none of.
+  grant_statements = [for grant in var.grants : { for name, value in {
+    Effect    = "Allow"
+    Action    = grant.actions
+    Resource  = grant.resource
+    Condition = grant.condition
+  } : name => value if value != null }]
+
   # DynamoDB and Secrets Manager decrypt on behalf of whoever calls them. Nothing is decrypted without one of the two.
   key_statements = var.kms_key_arn == null ? [] : [{
     Effect   = "Allow"
@@ -45,6 +53,7 @@ locals {
     local.table_statements,
     [local.log_statement],
     local.secret_statements,
+    local.grant_statements,
     local.key_statements,
     local.dead_letter_statements,
   )

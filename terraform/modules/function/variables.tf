@@ -38,6 +38,17 @@ variable "permissions" {
   }
 }
 
+variable "grants" {
+  description = "What else the function may do, as plane.json has it: customers' roles that it assumes, and under which condition."
+  type        = any
+  default     = []
+
+  validation {
+    condition     = alltrue([for grant in var.grants : alltrue([for action in grant.actions : !strcontains(action, "*")])])
+    error_message = "An action with a star allows more than what the function does."
+  }
+}
+
 variable "secret_arns" {
   description = "The secrets whose values the function reads."
   type        = list(string)

@@ -43,6 +43,13 @@ locals {
   ] }
 }
 
+# What roles allow besides, also what they did in the release before, each once.
+locals {
+  grants = { for name, function in local.functions : name => values({
+    for grant in concat(function.grants, try(local.previous[name].grants, [])) : jsonencode(grant) => grant...
+  })[*][0] }
+}
+
 # The secrets have no value here, so that none is ever in the state or in a plan. Whoever runs the control plane puts it there.
 locals {
   # A provider that is off has no secret, and its function must not be told of one.

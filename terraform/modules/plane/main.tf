@@ -53,6 +53,7 @@ module "function" {
   timeout_seconds         = local.kinds[each.value.trigger].timeout_seconds
   environment             = local.environments[each.key]
   permissions             = local.permissions[each.key]
+  grants                  = local.grants[each.key]
   secret_arns             = [for variable in each.value.secrets : aws_secretsmanager_secret.this[variable].arn if local.secret_is_used[variable]]
   kms_key_arn             = var.kms_key_arn
   log_retention_days      = var.log_retention_days

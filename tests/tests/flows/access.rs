@@ -16,10 +16,13 @@ use wire::{PoolName, Role, ShortText, TenantId};
 
 const NO_JOB: &str = "job-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_AGENT: &str = "agent-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
+const NO_RELAY: &str = "relay-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_DEPLOYMENT: &str = "deploy-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_USER: &str = "user-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_SESSION: &str = "session-01JAB3Z5K8Q4V6W7X9Y0ZABCDE";
 const NO_KEY: &str = "zzzzzzzzzzzz";
+/// Of the secret key of 32 ones.
+const PUBLIC_KEY: &str = "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=";
 const SHA: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 async fn tenant(api: &Api, name: &str) -> TenantScope {
@@ -147,6 +150,40 @@ async fn with_enrolment(app: &Router, admin: &str, samples: Samples) -> Samples 
     samples
 }
 
+/// What the routes about relays name: a relay, and a key that it could have.
+async fn with_relays(app: &Router, admin: &str, samples: Samples) -> Samples {
+    let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+    let relay =
+        json!({ "name": "walk", "inbound_queue": { "provider": "AWS_SQS", "address": queue } });
+    let made = post(app, admin, "/api/relays/register", &relay).await;
+    let relay_id = made["relay"]["relay_id"].as_str().unwrap();
+    let rule = json!({ "when": { "event": "PUSH" }, "then": { "action": "IGNORE" } });
+    let alive = json!({
+        "version": "0.1.0", "instance": "0".repeat(32), "sent": 0, "refused": 0, "duplicates": 0,
+        "queue_reachable": true, "vault_reachable": true,
+    });
+    let event = json!({ "tool": "github", "event": "PUSH" });
+    samples
+        .thing("/api/relays/{id}", relay_id, NO_RELAY)
+        .body("POST", "/api/relays/register", relay)
+        .body(
+            "POST",
+            "/api/relays/enrol",
+            json!({ "public_key": PUBLIC_KEY }),
+        )
+        .body("POST", "/api/relays/heartbeat", alive)
+        .body(
+            "PUT",
+            "/api/relays/{id}/routing",
+            json!({ "tools": { "github": [rule] } }),
+        )
+        .body(
+            "POST",
+            "/api/relays/{id}/routing/test",
+            json!({ "event": event }),
+        )
+}
+
 /// Two tenants, of which one has everything that the routes name.
 pub(crate) async fn prepared(api: &Api, app: &Router) -> (Walker, Samples) {
     let (here, elsewhere) = (tenant(api, "acme").await, tenant(api, "globex").await);
@@ -227,6 +264,7 @@ pub(crate) async fn prepared(api: &Api, app: &Router) -> (Walker, Samples) {
         );
     let samples = with_people(api, app, (&here, &admin), samples).await;
     let samples = with_enrolment(app, &admin, samples).await;
+    let samples = with_relays(app, &admin, samples).await;
     let walker = Walker::new(api, &here, &elsewhere).await.unwrap();
     (walker, samples)
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use store::{TABLES, Tables};
 use tokio::time::timeout;
 
-/// The functions that serve HTTP, and the one that does not.
+/// The functions that serve HTTP, and those that do not.
 const HTTP: [&str; 4] = ["agents", "auth", "dashboard", "queue"];
 const MAINTENANCE: &str = "maintenance";
+const ORCHESTRATOR: &str = "orchestrator";
 
 /// Too little for maintenance to begin a pass.
 const NO_TIME: Duration = Duration::from_secs(4);
@@ -65,16 +66,15 @@ async fn a_function_with_a_bad_environment_names_all_that_is_wrong_in_one_line()
         ("GITHUB_CLIENT_ID", "canary/id"),
         ("HMAC_KEY_ENCRYPTION_KEY", "canary"),
     ];
-    const OF_ALL: [&str; 6] = [
+    const OF_ALL: [&str; 5] = [
         "ENVIRONMENT must be live or test",
         "LOG_LEVEL: ",
         "AWS_REGION must be ",
         "AWS_ENDPOINT_URL_DYNAMODB must be ",
         "DYNAMODB_TABLE_AGENTS must be ",
-        "DYNAMODB_TABLE_AUDIT is missing",
     ];
     let directory = tempfile::tempdir().unwrap();
-    for name in HTTP.into_iter().chain([MAINTENANCE]) {
+    for name in HTTP.into_iter().chain([MAINTENANCE, ORCHESTRATOR]) {
         let mut command = bare(name, "127.0.0.1:9");
         command.envs(BAD);
         let mut program = Program::start(name, &mut command, directory.path());
@@ -88,11 +88,15 @@ async fn a_function_with_a_bad_environment_names_all_that_is_wrong_in_one_line()
         let mut wanted = OF_ALL.to_vec();
         match name {
             MAINTENANCE => wanted.push("DYNAMODB_TABLE_DEPLOYMENTS is missing"),
+            ORCHESTRATOR => wanted.push("DYNAMODB_TABLE_RELAYS is missing"),
             "agents" => wanted.push("HMAC_KEY_ENCRYPTION_KEY must be "),
             "auth" => wanted.extend(["GITHUB_CLIENT_ID: ", "GITHUB_CLIENT_SECRET is missing"]),
             _ => {}
         }
-        if name != MAINTENANCE {
+        if name != ORCHESTRATOR {
+            wanted.push("DYNAMODB_TABLE_AUDIT is missing");
+        }
+        if HTTP.contains(&name) {
             wanted.extend(["PUBLIC_ORIGIN ", "DYNAMODB_TABLE_SESSIONS is missing"]);
         }
         for fault in wanted {
@@ -184,9 +188,16 @@ async fn an_event_that_is_not_scheduled_fails_maintenance_and_is_logged() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_neither_messages_nor_the_minute_fails_the_orchestrator() {
+    let mut events = unknown_events();
+    events.push(sample("dashboard-health.json"));
+    refuses(ORCHESTRATOR, &events, sample("orchestrator-scheduled.json")).await;
+}
+
+#[tokio::test]
 async fn a_function_waits_for_its_first_event_without_calling_anybody() {
     let directory = tempfile::tempdir().unwrap();
-    for name in HTTP.into_iter().chain([MAINTENANCE]) {
+    for name in HTTP.into_iter().chain([MAINTENANCE, ORCHESTRATOR]) {
         // Had it described a table, it would have ended, or said that nobody is there.
         let runtime = RuntimeApi::start().await;
         let mut command = configured(name, runtime.address());

@@ -1,5 +1,8 @@
 //! One of every credential is made, used and misused; then its secret is looked for in every table, every log line and
 //! every answer. Only the one answer that shows it has it.
+//!
+//! And everything that a webhook, a repository, an agent and a person say is looked for after a webhook has become a job, a
+//! failure, a retry and a deployment: what the metadata contract does not name is nowhere.
 
 mod machine;
 mod plane;
@@ -8,11 +11,13 @@ mod said;
 mod search;
 mod stage;
 mod story;
+mod webhook;
 
+use data_encoding::HEXLOWER;
 use plane::LEAKS;
 use search::{Canary, Leak};
-use serde_json::Value;
-use stage::{NOTHING, Stage, bearer};
+use serde_json::{Value, json};
+use stage::{Found, NOTHING, Stage, bearer};
 use story::{REGISTER, registration};
 
 #[tokio::test]
@@ -72,8 +77,13 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
         }
     }
 
-    let (leaks, places) = stage.leaks().await;
+    let Found {
+        leaks,
+        places,
+        unsaid,
+    } = stage.leaks().await;
     assert_eq!(leaks, []);
+    assert_eq!(unsaid, [""; 0]);
     // And it was worth looking.
     let bytes = |name: &str| {
         let named = places.iter().filter(|place| place.name.contains(name));
@@ -101,7 +111,7 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_secret_that_leaks_into_an_item_a_log_line_or_an_answer_is_found() {
+async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_found() {
     let mut stage = Stage::start().await;
     for kind in ["item", "log", "answer"] {
         let secret = provider::random();
@@ -116,14 +126,25 @@ async fn a_secret_that_leaks_into_an_item_a_log_line_or_an_answer_is_found() {
             .expect(200, &operation, &vec![(header, secret)], &NOTHING)
             .await;
     }
-    let (leaks, _) = stage.leaks().await;
+    let secret = provider::random();
+    stage.canaries.push(Canary::new("message", &secret));
+    let queue = stage.cloud.queue("leak").await;
+    let digits = HEXLOWER.encode(secret.as_bytes());
+    stage
+        .cloud
+        .send(&queue, &json!({ "digits": digits }).to_string())
+        .await;
+    let Found { leaks, unsaid, .. } = stage.leaks().await;
     for (canary, place) in [
         ("item", "the table jobs"),
         ("item", "the file plane.db"),
         ("log", "its log"),
         ("answer", "answer "),
+        ("message", "queue message 0"),
     ] {
         let is_it = |leak: &Leak| leak.canary == canary && leak.place.starts_with(place);
         assert!(leaks.iter().any(is_it), "{canary}: {leaks:?}");
     }
+    // Nor does an item stay unnoticed of which nobody has said that it is held.
+    assert_eq!(unsaid, ["jobs: nothing is said of items _ _"]);
 }

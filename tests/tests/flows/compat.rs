@@ -14,7 +14,19 @@ mod words;
 mod world;
 
 use fixture::Fixture;
+pub(crate) use items::{Items, export};
+pub(crate) use shapes::pattern;
 use wire::audit::{Expected, Verdict, verify};
+
+/// What the tables of versions before held, and what those of this one hold when there is everything in them.
+pub(crate) async fn all_items() -> Vec<Items> {
+    let mut all: Vec<_> = Fixture::all()
+        .into_iter()
+        .map(|fixture| fixture.items)
+        .collect();
+    all.push(Box::pin(Fixture::record()).await.items);
+    all
+}
 
 /// Fails with everything that was found.
 fn none_of(version: &str, found: &[String]) {

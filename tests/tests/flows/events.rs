@@ -67,8 +67,12 @@ async fn every_sample_event_is_understood() {
     let [token, key] = credentials(&api).await;
     for (name, event) in samples() {
         if event.get("requestContext").is_none() {
-            let parsed: Result<maintenance::Event, _> = serde_json::from_value(event);
-            assert!(parsed.is_ok(), "{name}");
+            let is_read = if name.starts_with("orchestrator-") {
+                serde_json::from_value::<orchestrator::Event>(event).is_ok()
+            } else {
+                serde_json::from_value::<maintenance::Event>(event).is_ok()
+            };
+            assert!(is_read, "{name}");
             continue;
         }
         let event: LambdaRequest = serde_json::from_value(event).unwrap();

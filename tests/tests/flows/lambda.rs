@@ -5,6 +5,7 @@ use crate::harness::{
     Api, Credentials, Guest, KEY, Program, REGION, SOON, Scripted, bare, cargo_lambda,
     configuration, dynamodb_local, free_port, project_root, until,
 };
+use crate::sender::Sender;
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
@@ -18,10 +19,22 @@ use store::{Store, Tables};
 use telemetry::Meter;
 use tempfile::TempDir;
 use web::{Clock, Entropy};
-use wire::JobStatus;
+use wire::relay::QueueReference;
+use wire::{JobStatus, QueueProvider};
 
 /// Every function.
-const FUNCTIONS: [&str; 5] = ["agents", "auth", "dashboard", "maintenance", "queue"];
+const FUNCTIONS: [&str; 7] = [
+    "agents",
+    "auth",
+    "dashboard",
+    "maintenance",
+    "orchestrator",
+    "queue",
+    "relays",
+];
+
+/// Those that are not called over HTTP.
+const UNASKED: [&str; 2] = ["maintenance", "orchestrator"];
 
 /// The functions, running.
 struct Deployment {
@@ -150,7 +163,7 @@ enum Who {
 
 /// Every sample event but those that are no requests: whose it is, and the status of the answer as it stands, with
 /// credentials that nobody has, and with good ones.
-const SAMPLES: [(&str, Who, u64, u64); 16] = [
+const SAMPLES: [(&str, Who, u64, u64); 18] = [
     ("agents-heartbeat", Who::Agent, 401, 200),
     ("agents-list", Who::Tool, 401, 200),
     ("agents-register", Who::Machine, 401, 201),
@@ -168,11 +181,15 @@ const SAMPLES: [(&str, Who, u64, u64); 16] = [
     ("queue-enqueue", Who::Tool, 401, 201),
     ("queue-enqueue-base64", Who::Tool, 401, 201),
     ("queue-list", Who::Tool, 401, 200),
+    ("relays-list", Who::Tool, 401, 200),
+    ("relays-register", Who::Tool, 401, 201),
 ];
 
 /// A list whose filter stands there twice: refused once it is known whose it is.
 const REPEATED: &str = "queue-list-repeated";
 const SCHEDULED: &str = "maintenance-scheduled";
+const POLLED: &str = "orchestrator-scheduled";
+const MESSAGES: &str = "orchestrator-sqs-batch";
 
 fn events() -> PathBuf {
     project_root().join("events")
@@ -216,6 +233,9 @@ async fn the_functions_behind_the_router_run_a_job_from_end_to_end() {
     let agents = api.get("/api/agents").await.expect(200);
     assert_eq!(agents["agents"][0]["status"], "HEALTHY", "{agents}");
 
+    let relays = api.get("/api/relays").await.expect(200);
+    assert_eq!(relays["relays"], json!([]), "{relays}");
+
     let who = api.post("/auth/validate", &json!({})).await.expect(200);
     assert_eq!(who["organisation_id"], "acme", "{who}");
 
@@ -232,7 +252,7 @@ async fn the_functions_behind_the_router_run_a_job_from_end_to_end() {
             "{name}: {said}"
         );
         let publishes = said.contains("\"capacity/read_units\"");
-        assert_eq!(publishes, *name != "maintenance", "{name}: {said}");
+        assert_eq!(publishes, !UNASKED.contains(name), "{name}: {said}");
     }
 }
 
@@ -256,6 +276,14 @@ async fn every_sample_event_is_answered_by_its_function() {
     assert!(answer["sweeps"]["passes"].as_u64() > Some(0), "{answer}");
     assert_eq!(answer["sweeps"]["errors"], 0, "{answer}");
     assert_eq!(answer["roll_ups"]["errors"], 0, "{answer}");
+
+    let answer = deployment
+        .invoke("orchestrator", &events().join(file(POLLED)))
+        .await;
+    assert_eq!(
+        (&answer["rounds"], &answer["errors"]),
+        (&json!(1), &json!(0))
+    );
 
     let key = deployment.api(&deployment.credentials.agent_key);
     let agent = Scripted::register_with(&key, "default").await;
@@ -288,6 +316,47 @@ async fn every_sample_event_is_answered_by_its_function() {
     }
 }
 
+#[tokio::test]
+async fn of_a_batch_of_messages_the_poisoned_one_is_reported_and_the_rest_proceeds() {
+    let Some(deployment) = Deployment::start().await else {
+        return;
+    };
+    let sample = events().join(file(MESSAGES));
+    let text = fs::read_to_string(&sample).unwrap();
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    let records = event["Records"].as_array_mut().unwrap();
+    let id = |record: &Value| json!({ "itemIdentifier": record["messageId"] });
+    let (poisoned, all) = (id(&records[1]), records.iter().map(id).collect());
+    let failures = |failures: Vec<Value>| json!({ "batchItemFailures": failures });
+    // As it stands it is nobody's.
+    let answer = deployment.invoke("orchestrator", &sample).await;
+    assert_eq!(answer, failures(all));
+
+    let inbound = QueueReference {
+        provider: QueueProvider::AwsSqs,
+        address: "https://sqs.eu-central-1.amazonaws.com/123456789012/hybrid-ci-events".to_owned(),
+    };
+    let build = json!({ "action": "ENQUEUE_JOB", "job_type": "build", "pool_name": "default" });
+    let rules = json!({ "tools": { "github": [{ "when": {}, "then": build }] } });
+    let sender = Sender::set_up(&deployment.store, "acme", (inbound, None), rules).await;
+    for (place, branch) in [(0, "main"), (2, "release/1.4")] {
+        records[place]["body"] = json!(sender.message(deployment.store.now(), place, branch));
+    }
+    let path = deployment.directory.path().join("signed.json");
+    fs::write(&path, event.to_string()).unwrap();
+    let api = deployment.api(&deployment.credentials.api_token);
+    // The second time as if the answer to the first had been lost.
+    for _ in 0..2 {
+        let answer = deployment.invoke("orchestrator", &path).await;
+        assert_eq!(answer, failures(vec![poisoned.clone()]));
+        let jobs = api.get("/api/queue/jobs").await.expect(200);
+        let jobs = jobs["jobs"].as_array().unwrap();
+        let refs: BTreeSet<_> = jobs.iter().map(|job| job["git_ref"].as_str()).collect();
+        assert_eq!(jobs.len(), 2, "{jobs:?}");
+        assert_eq!(refs, BTreeSet::from([Some("main"), Some("release/1.4")]));
+    }
+}
+
 #[test]
 fn no_sample_event_is_untested() {
     let files: BTreeSet<String> = fs::read_dir(events())
@@ -295,7 +364,9 @@ fn no_sample_event_is_untested() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     let tested = SAMPLES.map(|(name, ..)| name);
-    let tested = tested.into_iter().chain([REPEATED, SCHEDULED]);
+    let tested = tested
+        .into_iter()
+        .chain([REPEATED, SCHEDULED, POLLED, MESSAGES]);
     assert_eq!(files, tested.clone().map(file).collect());
     let functions: BTreeSet<&str> = tested.map(function_of).collect();
     assert_eq!(functions, BTreeSet::from(FUNCTIONS));
@@ -316,7 +387,7 @@ async fn a_function_without_configuration_names_everything_that_is_missing() {
             "DYNAMODB_TABLE_AGENTS",
             "ENVIRONMENT",
         ];
-        if name != "maintenance" {
+        if !UNASKED.contains(&name) {
             wanted.extend([
                 "PUBLIC_ORIGIN",
                 "DYNAMODB_TABLE_CREDENTIALS",
@@ -326,6 +397,8 @@ async fn a_function_without_configuration_names_everything_that_is_missing() {
         }
         if name == "auth" {
             wanted.extend(["GITHUB_CLIENT_ID", "GOOGLE_CLIENT_ID"]);
+        } else if name == "relays" {
+            wanted.push("DYNAMODB_TABLE_RELAYS");
         } else {
             wanted.push("DYNAMODB_TABLE_JOBS");
         }

@@ -1,6 +1,9 @@
 //! `hybrid-local` as somebody at a terminal meets it.
 
-use crate::harness::{Agent, Plane, Program, Repo, SOON, binary, project_root, spec, until};
+use crate::harness::{
+    Agent, Api, Plane, Program, Repo, SOON, binary, moto, project_root, spec, until,
+};
+use hybrid_local::API_TOKEN_FILE;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;
@@ -274,4 +277,82 @@ async fn a_plane_in_memory_takes_the_credentials_of_its_directory_and_forgets_jo
     plane.start_again().await;
     assert_eq!(plane.api_token(), token);
     assert!(plane.api().list("").await.is_empty());
+}
+
+/// What README has somebody type to deliver a push.
+fn readme_push(url: &str) -> String {
+    let readme = fs::read_to_string(project_root().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("$ body=").unwrap();
+    let (block, _) = rest.split_once("```").unwrap();
+    let typed = format!("body={block}").replace("\n$ ", "\n");
+    assert!(typed.contains("curl http://127.0.0.1:8642"), "{typed}");
+    typed.replace("http://127.0.0.1:8642", url)
+}
+
+/// Delivers it as README says, to a plane that was started with these arguments too. The agent has checked out its commit.
+async fn a_push_becomes_a_green_job(more: &[&str]) {
+    let repo = Repo::with_script("echo built $(git rev-parse HEAD)");
+    let arguments = [&["--serve", "--port", "0"], more].concat();
+    let mut run = Run::start(repo.path(), &arguments);
+    run.says("Ctrl-C stops it").await;
+    let said = run.program.stdout();
+    says_all(&said, &["/relay/webhooks/github", "webhook-secret"]);
+    let mut words = said.split_whitespace();
+    let url = words
+        .find(|word| word.starts_with("http://127.0.0.1"))
+        .unwrap();
+    let deliver = || {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-ec")
+            .arg(readme_push(url))
+            .current_dir(repo.path());
+        let output = shell.env("NO_PROXY", "*").output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let answer = deliver();
+    assert!(answer.contains("evt-"), "{answer}");
+    let data = repo.path().join(".hybrid-ci");
+    let api = Api::new(url, &fs::read_to_string(data.join(API_TOKEN_FILE)).unwrap());
+    let job = until("a green job", ONE_RUN, async || {
+        api.list("status=COMPLETED").await.pop()
+    })
+    .await;
+    assert_eq!(job.git_commit_sha.as_str(), repo.head());
+    assert!(job.created_by.starts_with("relay:"), "{job:?}");
+    let log = data.join(format!("agent/logs/{}-1.log", job.job_id));
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains(&format!("built {}", repo.head())), "{log}");
+    // The same once more is the same event.
+    assert_eq!(deliver(), answer);
+    assert_eq!(api.list("").await.len(), 1);
+    run.program.signal(Signal::SIGINT);
+    assert_eq!(run.exit_code().await, 0);
+    // Started again, it is the same relay, and takes the same secret.
+    let mut again = Run::start(repo.path(), &arguments);
+    again.says("Ctrl-C stops it").await;
+    let said = again.program.stdout();
+    let mut words = said.split_whitespace();
+    let url = words
+        .find(|word| word.starts_with("http://127.0.0.1"))
+        .unwrap();
+    let api = Api::new(url, api.token());
+    let relays = api.get("/api/relays").await.expect(200);
+    assert_eq!(relays["relays"].as_array().unwrap().len(), 1, "{relays}");
+    again.program.signal(Signal::SIGINT);
+    assert_eq!(again.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_push_that_is_delivered_as_the_readme_says_becomes_a_green_job_of_its_commit() {
+    a_push_becomes_a_green_job(&[]).await;
+}
+
+#[tokio::test]
+async fn the_same_goes_for_a_queue_of_moto() {
+    if let Some(moto) = moto() {
+        a_push_becomes_a_green_job(&["--sqs", &moto]).await;
+    }
 }

@@ -4,6 +4,7 @@ use auth::{Api, Identities, KeyEncryption, Routes};
 use auth_function::SignIn;
 use embedded_dynamodb::Engine;
 use oidc::Network;
+use relays::RoleGuard;
 use store::{Store, Tables};
 use web::Clock;
 use wire::Timestamp;
@@ -28,12 +29,13 @@ fn identities() -> Identities {
 }
 
 /// The routes of each function.
-pub(crate) fn functions(api: &Api) -> [(&'static str, Routes); 4] {
+pub(crate) fn functions(api: &Api) -> [(&'static str, Routes); 5] {
     [
         ("queue", queue::routes(api.clone())),
         ("agents", agents::routes(api.clone(), identities())),
         ("auth", auth_function::routes(api.clone(), SignIn::none())),
         ("dashboard", dashboard::routes(api.clone())),
+        ("relays", relays::routes(api.clone(), RoleGuard::off())),
     ]
 }
 

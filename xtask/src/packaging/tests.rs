@@ -10,16 +10,16 @@ fn text(file: &str) -> String {
     std::fs::read_to_string(project_root().join(file)).unwrap()
 }
 
-/// The objects of the manifest.
-fn objects() -> Vec<Value> {
-    let text = text(MANIFEST);
+/// The objects of a manifest.
+fn objects(manifest: &str) -> Vec<Value> {
+    let text = text(manifest);
     text.split("\n---\n")
         .map(|object| serde_saphyr::from_str(object).unwrap())
         .collect()
 }
 
-fn object(kind: &str) -> Value {
-    objects()
+fn object(manifest: &str, kind: &str) -> Value {
+    objects(manifest)
         .into_iter()
         .find(|object| object["kind"] == kind)
         .unwrap()
@@ -60,7 +60,7 @@ fn containers_are_built_on_bases_named_by_their_digest_and_do_not_run_as_root() 
         assert_eq!(lines[user], "USER 10001:10001");
         assert!(lines[user..].iter().all(|line| !line.starts_with("RUN ")));
     }
-    assert_eq!(bases[0], bases[1]);
+    assert!(bases.iter().all(|base| *base == bases[0]));
 }
 
 #[test]
@@ -78,49 +78,102 @@ fn a_container_is_built_from_every_crate() {
         }
     }
     // The dashboard has it in it.
-    assert!(text(CONTAINERFILES[1]).contains("\nCOPY docs/openapi.json docs/\n"));
+    assert!(text(CONTAINERFILES[2]).contains("\nCOPY docs/openapi.json docs/\n"));
 }
 
 #[test]
-fn the_pod_is_as_restricted_as_kubernetes_knows_how_to_ask_for() {
-    let deployment = object("Deployment");
-    let pod = &deployment["spec"]["template"]["spec"];
-    assert_eq!(pod["automountServiceAccountToken"], false);
-    let expected = json!({
-        "runAsNonRoot": true, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,
-        "seccompProfile": { "type": "RuntimeDefault" },
-    });
-    assert_eq!(pod["securityContext"], expected);
-    let containers = pod["containers"].as_array().unwrap();
-    let expected = json!({
-        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
-    });
+fn the_pods_are_as_restricted_as_kubernetes_knows_how_to_ask_for() {
+    for manifest in MANIFESTS {
+        let deployment = object(manifest, "Deployment");
+        let pod = &deployment["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        let expected = json!({
+            "runAsNonRoot": true, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        });
+        assert_eq!(pod["securityContext"], expected);
+        let containers = pod["containers"].as_array().unwrap();
+        let expected = json!({
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
+        });
+        assert_eq!(
+            (containers.len(), &containers[0]["securityContext"]),
+            (1, &expected)
+        );
+        assert!(
+            containers[0]["image"]
+                .as_str()
+                .unwrap()
+                .contains("@sha256:")
+        );
+        for resource in ["memory", "ephemeral-storage"] {
+            assert!(containers[0]["resources"]["limits"][resource].is_string());
+        }
+        for name in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert!(pod.get(name).is_none(), "{name}");
+        }
+        let namespace = object(manifest, "Namespace");
+        let level = &namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
+        assert_eq!(level, "restricted");
+        assert!(
+            objects(manifest)
+                .iter()
+                .all(|object| object["kind"] != "Secret")
+        );
+    }
+}
+
+#[test]
+fn the_relays_service_leads_to_its_pods_and_its_policy_lets_nothing_else_in() {
+    let of = |kind| object(MANIFESTS[1], kind);
+    let labels = of("Deployment")["spec"]["template"]["metadata"]["labels"].clone();
+    assert_eq!(of("Service")["spec"]["selector"], labels);
+    let policy = of("NetworkPolicy");
+    assert_eq!(policy["spec"]["podSelector"]["matchLabels"], labels);
     assert_eq!(
-        (containers.len(), &containers[0]["securityContext"]),
-        (1, &expected)
+        policy["spec"]["ingress"],
+        json!([{ "ports": [{ "port": "http" }] }])
     );
-    assert!(
-        containers[0]["image"]
-            .as_str()
-            .unwrap()
-            .contains("@sha256:")
-    );
-    for resource in ["memory", "ephemeral-storage"] {
-        assert!(containers[0]["resources"]["limits"][resource].is_string());
+    let path = &of("Ingress")["spec"]["rules"][0]["http"]["paths"][0];
+    assert_eq!(path["path"], "/relay/webhooks/");
+    assert_eq!(path["backend"]["service"]["name"], "hybrid-relay");
+}
+
+/// The manifest's files are where its references say.
+#[test]
+fn the_relay_reads_its_secrets_where_they_are_mounted() {
+    let settings = object(MANIFESTS[1], "ConfigMap")["data"].clone();
+    let deployment = object(MANIFESTS[1], "Deployment");
+    let mounts = &deployment["spec"]["template"]["spec"]["containers"][0]["volumeMounts"];
+    let at = format!("file://{}/", mounts[0]["mountPath"].as_str().unwrap());
+    let identity = settings["HYBRID_RELAY_IDENTITY"].as_str().unwrap();
+    let secrets = settings["HYBRID_RELAY_SECRETS"].as_str().unwrap();
+    assert_eq!(identity, format!("{at}identity.json"));
+    assert_eq!(secrets, format!("github={at}github"));
+}
+
+#[test]
+fn what_the_relays_packages_set_are_settings_of_the_relay() {
+    let page = text("docs/relay.md");
+    for file in [
+        CONTAINERFILES[1],
+        MANIFESTS[1],
+        "customer/relay/deploy/template.yaml",
+        "customer/relay/deploy/terraform/relay.tf",
+    ] {
+        let text = text(file);
+        let names = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+        for name in names.filter(|name| name.starts_with("HYBRID_RELAY_")) {
+            assert!(page.contains(&format!("`{name}`")), "{file}: {name}");
+        }
     }
-    for name in ["hostNetwork", "hostPID", "hostIPC"] {
-        assert!(pod.get(name).is_none(), "{name}");
-    }
-    let level = &object("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
-    assert_eq!(level, "restricted");
-    assert!(objects().iter().all(|object| object["kind"] != "Secret"));
 }
 
 #[test]
 fn the_pods_token_is_for_the_control_plane_and_organisation_that_it_is_told() {
-    let settings = object("ConfigMap")["data"].clone();
+    let settings = object(MANIFESTS[0], "ConfigMap")["data"].clone();
     let text = |name: &str| settings[name].as_str().unwrap().to_owned();
-    let deployment = object("Deployment");
+    let deployment = object(MANIFESTS[0], "Deployment");
     let pod = &deployment["spec"]["template"]["spec"];
     let volumes = pod["volumes"].as_array().unwrap();
     let token = volumes
@@ -150,7 +203,7 @@ fn the_pods_token_is_for_the_control_plane_and_organisation_that_it_is_told() {
 #[test]
 fn what_the_packages_set_are_settings_of_the_agent() {
     let page = text("docs/agent.md");
-    for file in [CONTAINERFILES[0], MANIFEST, UNIT] {
+    for file in [CONTAINERFILES[0], MANIFESTS[0], UNIT] {
         let text = text(file);
         let names = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
         for name in names.filter(|name| name.starts_with("HYBRID_AGENT_")) {

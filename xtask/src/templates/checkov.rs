@@ -1,4 +1,4 @@
-//! checkov finds nothing in `terraform/` and `template.yaml` that `.checkov.yaml` does not give a reason for.
+//! checkov finds nothing in what describes a deployment that `.checkov.yaml` does not give a reason for.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +12,22 @@ use crate::tools::{CHECKOV, Tools};
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What is looked at: name, kind, and how checkov is told where it is.
-const SUBJECTS: [(&str, &str, [&str; 2]); 2] = [
+const SUBJECTS: [(&str, &str, [&str; 2]); 4] = [
     ("terraform", "terraform", ["--directory", "terraform"]),
     ("template", "cloudformation", ["--file", "template.yaml"]),
+    (
+        "relay-terraform",
+        "terraform",
+        ["--directory", "customer/relay/deploy/terraform"],
+    ),
+    (
+        "relay-template",
+        "cloudformation",
+        ["--file", "customer/relay/deploy/template.yaml"],
+    ),
 ];
 
-/// Looks at both.
+/// Looks at all.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `terraform/` is formatted, valid, and plans what its tests say.
+//! `terraform/` and the customers' module for the relay are formatted, valid, and plan what their tests say.
 //!
 //! Two things can check it. With the provider from its registry, `terraform` itself does. Where no registry can be
 //! reached, the variable `TERRAFORM_CHECK` names a program that is given the directories: it has the provider's schema
@@ -28,13 +28,16 @@ const UNREACHABLE: [&str; 3] = [
     "Failed to install provider",
 ];
 
+/// The module for a customer's relay.
+const RELAY: &str = "customer/relay/deploy/terraform";
+
 /// Checks every module and every environment; the first fault ends it.
 ///
 /// # Errors
 ///
 /// What does not hold, or (with `CI=true`) that there is no Terraform to check it with.
 pub(super) fn check(root: &Path, tools: &Tools) -> Result<()> {
-    let directories = directories(&root.join("terraform"))?;
+    let directories = directories(root)?;
     if let Some(check) = std::env::var_os(CHECK).filter(|value| !value.is_empty()) {
         return Process::new(check, TEST_TIMEOUT)
             .args(&directories)
@@ -45,7 +48,7 @@ pub(super) fn check(root: &Path, tools: &Tools) -> Result<()> {
         return Ok(());
     };
     Process::new(&program, TEST_TIMEOUT)
-        .args(["fmt", "-check", "-recursive", "-diff", "terraform"])
+        .args(["fmt", "-check", "-recursive", "-diff", "terraform", RELAY])
         .current_dir(root)
         .run()?;
     for directory in &directories {
@@ -74,10 +77,10 @@ fn skip(error: &anyhow::Error) -> Result<()> {
 }
 
 /// The modules and environments: each can be planned by itself.
-fn directories(terraform: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for group in ["modules", "environments"] {
-        let group = terraform.join(group);
+fn directories(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = vec![root.join(RELAY)];
+    for group in ["terraform/modules", "terraform/environments"] {
+        let group = root.join(group);
         for entry in std::fs::read_dir(&group).with_context(|| group.display().to_string())? {
             let path = entry?.path();
             if path.is_dir() {
@@ -135,7 +138,7 @@ mod tests {
     use crate::tree::project_files;
 
     /// Types that take no tags; every other one has them.
-    const WITHOUT_TAGS: [&str; 12] = [
+    const WITHOUT_TAGS: [&str; 13] = [
         "aws_apigatewayv2_api_mapping",
         "aws_apigatewayv2_integration",
         "aws_apigatewayv2_route",
@@ -148,6 +151,7 @@ mod tests {
         "aws_lambda_provisioned_concurrency_config",
         "aws_route53_record",
         "aws_sqs_queue_policy",
+        "aws_sqs_queue_redrive_allow_policy",
     ];
 
     /// What would bring a secret into the state: what makes one, what writes one, what reads one.
@@ -165,7 +169,9 @@ mod tests {
     /// The configuration: file and text. Tests are not part of it.
     fn configuration() -> Vec<(String, String)> {
         let files = project_files().into_iter().filter(|file| {
-            let inside = file.starts_with("terraform/") && !file.contains("/tests/");
+            let ours = ["terraform/", RELAY];
+            let inside =
+                ours.iter().any(|start| file.starts_with(start)) && !file.contains("/tests/");
             inside && Path::new(file).extension().is_some_and(|end| end == "tf")
         });
         files

@@ -17,7 +17,7 @@ use crate::process::Process;
 
 pub(crate) use cargo::{CARGO_DENY, CARGO_MACHETE, CARGO_NEXTEST};
 pub(crate) use java::find_or_install as java;
-pub(crate) use python::{CHECKOV, Installed, LINTERS, SAM};
+pub(crate) use python::{CHECKOV, Installed, LINTERS, MOTO, SAM};
 
 /// A `--version` that takes longer than this is no answer.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(30);

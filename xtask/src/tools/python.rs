@@ -34,6 +34,13 @@ pub(crate) const LINTERS: PackageSet = PackageSet {
     oldest_python: Version(3, 10, 0),
 };
 
+/// What answers as SQS and STS do.
+pub(crate) const MOTO: PackageSet = PackageSet {
+    name: "moto",
+    requirements: include_str!("moto.txt"),
+    oldest_python: Version(3, 10, 0),
+};
+
 /// Packages with all that they need. Of each the version is pinned; what only another platform needs is left to pip.
 #[derive(Debug)]
 pub(crate) struct PackageSet {
@@ -184,7 +191,8 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_to_one_version() {
-        for text in [SAM.requirements, CHECKOV.requirements, LINTERS.requirements] {
+        for set in [SAM, CHECKOV, LINTERS, MOTO] {
+            let text = set.requirements;
             let packages: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
             assert!(packages.len() >= 10, "{packages:?}");
             for package in packages {

@@ -261,11 +261,20 @@ fn a_release_has_every_function_and_every_program() {
         }
     }
     let (build, collect) = (script("programs", "build"), script("programs", "collect"));
-    for program in ["hybrid-agent", "hybrid-smoke", "verify-audit"] {
+    for program in [
+        "hybrid-agent",
+        "hybrid-relay",
+        "hybrid-smoke",
+        "verify-audit",
+    ] {
         for script in [&build, &collect, &contents] {
             assert!(script.contains(program), "{program}");
         }
     }
+    // The relay's other form is for customers' accounts, and no function of the plane.
+    let relay = script("functions", "build the customers' relay");
+    assert!(relay.contains("--package hybrid-relay --bin relay"));
+    assert!(script("functions", "collect").contains(" dist/relay.zip"));
 }
 
 #[test]
@@ -282,7 +291,11 @@ fn one_version_of_rust_builds_everything() {
     assert_eq!(versions.len(), 1, "{versions:?}");
     let version = versions.first().unwrap();
     let (short, _) = version.rsplit_once('.').unwrap();
-    for file in ["customer/agent/Containerfile", "local/Containerfile"] {
+    for file in [
+        "customer/agent/Containerfile",
+        "customer/relay/Containerfile",
+        "local/Containerfile",
+    ] {
         let text = std::fs::read_to_string(project_root().join(file)).unwrap();
         assert!(
             text.contains(&format!("docker.io/library/rust:{short}-bookworm@sha256:")),

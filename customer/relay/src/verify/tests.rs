@@ -198,6 +198,42 @@ fn gitlabs_signing_token_never_opens_as_a_secret_token() {
     );
 }
 
+/// A tool's own HMAC, in each algorithm and encoding. The values are of <https://www.rfc-editor.org/rfc/rfc4231>, test case 2.
+#[test]
+fn a_generic_hmac_is_verified_as_its_tool_file_says() {
+    const SHA256: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    const SHA512: &str = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+    let base64 = |hex: &str| {
+        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+        data_encoding::BASE64.encode(&bytes)
+    };
+    let body = "what do ya want for nothing?";
+    for (algorithm, hex) in [(Algorithm::Sha256, SHA256), (Algorithm::Sha512, SHA512)] {
+        for (encoding, text) in [
+            (Encoding::Hex, hex.to_owned()),
+            (Encoding::Hex, hex.to_uppercase()),
+            (Encoding::Base64, base64(hex)),
+        ] {
+            let method = Method::Hmac(vec![HmacHeader {
+                name: HeaderName::from_static("x-signature"),
+                algorithm,
+                encoding,
+                prefix: "v0=".to_owned(),
+            }]);
+            let signed = format!("v0={text}");
+            let good = [("x-signature", signed.as_str())];
+            assert_eq!(check(&method, "Jefe", &good, body), Ok(None), "{text}");
+            let wrong = check(&method, "Jefe", &good, "something else");
+            assert_eq!(wrong, Err(Unverified::Wrong), "{text}");
+            // Without what stands before it, or cut short, it is no signature.
+            for bad in [text.as_str(), &signed[..signed.len() - 4]] {
+                let outcome = check(&method, "Jefe", &[("x-signature", bad)], body);
+                assert!(outcome.is_err(), "{bad}");
+            }
+        }
+    }
+}
+
 /// The headers of <https://docs.gitea.com/usage/webhooks>; the HMAC is GitHub's example.
 #[test]
 fn gitea_and_forgejo_are_verified_by_any_of_their_headers() {

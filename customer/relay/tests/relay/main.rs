@@ -6,5 +6,7 @@ mod enrolment;
 mod fixtures;
 mod flow;
 mod hostile;
+mod lambda;
 mod settings;
+mod vendors;
 mod world;

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration is said at the start, all of it.
 
 use crate::world::variables;
-use hybrid_relay::{MAX_BODY_BYTES, Settings, Tools};
+use hybrid_relay::{HashicorpLogin, Journal, MAX_BODY_BYTES, Settings, Tools, start};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -68,6 +68,35 @@ fn every_fault_of_a_configuration_is_named_at_once() {
 }
 
 #[test]
+fn events_are_put_on_a_queue_of_any_cloud_and_on_a_topic_but_not_on_a_subscription() {
+    let faults = |provider, queue| {
+        let read = read(&[("QUEUE_PROVIDER", provider), ("QUEUE", queue)], None);
+        read.err().unwrap_or_default()
+    };
+    let none: [&str; 0] = [];
+    for (provider, queue) in [
+        (
+            "AWS_SQS",
+            "https://sqs.eu-central-1.amazonaws.com/123456789012/events",
+        ),
+        (
+            "AZURE_SERVICE_BUS",
+            "https://example-ci.servicebus.windows.net/events",
+        ),
+        ("GCP_PUBSUB", "projects/example-project/topics/events"),
+    ] {
+        assert_eq!(faults(provider, queue), none);
+    }
+    assert_eq!(
+        faults(
+            "GCP_PUBSUB",
+            "projects/example-project/subscriptions/events"
+        ),
+        ["HYBRID_RELAY_QUEUE: must be a topic, which messages are sent to"]
+    );
+}
+
+#[test]
 fn pseudonyms_need_a_key() {
     let faults = read(&[("PSEUDONYMS", "branch")], None).unwrap_err();
     assert_eq!(
@@ -98,6 +127,79 @@ fn a_variable_takes_the_place_of_what_the_file_says() {
     assert_eq!(both.listen.port(), 9000);
     let faults = Settings::read(&|_| None, Some("unknown = 1")).unwrap_err();
     assert!(faults[0].contains("unknown field `unknown`"), "{faults:?}");
+}
+
+#[test]
+fn hashicorp_vault_is_reached_safely_and_by_one_way_to_a_token() {
+    let faults = read(
+        &[
+            ("HASHICORP_ADDRESS", "http://vault.example.com:8200"),
+            ("HASHICORP_NAMESPACE", "a b"),
+            ("HASHICORP_LOGIN", "../sys/seal"),
+            ("HASHICORP_TOKEN_FILE", "token"),
+            ("HASHICORP_ROLE", "relay"),
+        ],
+        None,
+    );
+    let mut faults = faults.unwrap_err();
+    faults.sort();
+    let names: Vec<_> = faults
+        .iter()
+        .map(|fault| fault.split(':').next().unwrap())
+        .collect();
+    let expected = ["ADDRESS", "LOGIN", "NAMESPACE", "ROLE", "TOKEN_FILE"];
+    assert_eq!(
+        names,
+        expected.map(|name| format!("HYBRID_RELAY_HASHICORP_{name}"))
+    );
+    let settings = read(
+        &[
+            ("HASHICORP_ADDRESS", "https://vault.example.com:8200/"),
+            ("HASHICORP_ROLE", "relay"),
+        ],
+        None,
+    );
+    let hashicorp = settings.unwrap().vault.hashicorp.unwrap();
+    assert_eq!(hashicorp.address, "https://vault.example.com:8200");
+    let expected = HashicorpLogin::Kubernetes {
+        role: "relay".to_owned(),
+        mount: "kubernetes".to_owned(),
+        token_file: "/var/run/secrets/kubernetes.io/serviceaccount/token".into(),
+    };
+    assert_eq!(hashicorp.login, expected);
+}
+
+#[test]
+fn secrets_of_aws_are_beside_the_queue_unless_a_region_is_named() {
+    let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+    let mut variables = variables(Path::new("/run"));
+    variables.insert(
+        "HYBRID_RELAY_QUEUE_PROVIDER".to_owned(),
+        "AWS_SQS".to_owned(),
+    );
+    variables.insert("HYBRID_RELAY_QUEUE".to_owned(), queue.to_owned());
+    let region = |variables: &BTreeMap<String, String>| {
+        let settings = Settings::read(&|name| variables.get(name).cloned(), None);
+        settings.unwrap().vault.aws_region
+    };
+    assert_eq!(region(&variables).as_deref(), Some("eu-central-1"));
+    variables.insert("AWS_REGION".to_owned(), "us-east-1".to_owned());
+    assert_eq!(region(&variables).as_deref(), Some("us-east-1"));
+}
+
+#[tokio::test]
+async fn a_reference_that_is_not_understood_is_a_fault_at_the_start() {
+    let references = "github=hashicorp://secret/ci,gitlab=file://relative,gitea=azure://a.b/c";
+    let settings = read(&[("SECRETS", references)], None).unwrap();
+    let faults = start(settings, Journal::new(|_| {})).await.unwrap_err();
+    for part in [
+        "hashicorp://secret/ci: needs HYBRID_RELAY_HASHICORP_ADDRESS",
+        "file://relative: must be file:///<path>",
+        "azure://a.b/c: must be azure://<vault>/<secret>",
+    ] {
+        let found = faults.iter().any(|fault| fault.starts_with(part));
+        assert!(found, "{part}: {faults:?}");
+    }
 }
 
 #[test]

@@ -55,8 +55,11 @@ impl Check for CreateTokenRequest {
                 let pointer = || format!("/scopes/{place}");
                 match word.parse::<Scope>() {
                     Err(unknown) => fault(pointer(), unknown.to_string()),
-                    Ok(scope) if scope.is_of_agents_alone() => {
-                        fault(pointer(), "only agents have this scope".to_owned());
+                    Ok(scope) if scope.is_of_machines_alone() => {
+                        fault(
+                            pointer(),
+                            "only agents and relays have this scope".to_owned(),
+                        );
                     }
                     Ok(scope) if scope.is_for_sessions_alone() => {
                         let detail = "only people who have signed in use this scope; a token with it opens nothing";

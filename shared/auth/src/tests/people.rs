@@ -300,7 +300,7 @@ async fn nobody_hands_on_what_they_may_not_do() {
     let owner = caller(&session.presented).await;
     for scope in Scope::ALL {
         let refused = owner.missing_scope(&[*scope]);
-        assert_eq!(refused.is_some(), scope.is_of_agents_alone(), "{scope}");
+        assert_eq!(refused.is_some(), scope.is_of_machines_alone(), "{scope}");
     }
     let token = site.world.token(&[Scope::JobsRead], None).await;
     let token = caller(&token.presented).await;

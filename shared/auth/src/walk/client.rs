@@ -1,5 +1,6 @@
 //! Calls of a walk, and answers that can be compared.
 
+use super::relays::RelaySigner;
 use crate::cookie;
 use axum::Router;
 use axum::body::Body;
@@ -29,6 +30,8 @@ pub(super) struct Sent {
     pub(super) mark: Option<&'static str>,
     /// What the body says that it is, instead of JSON.
     pub(super) content_type: Option<&'static str>,
+    /// What signs it.
+    pub(super) signer: Option<RelaySigner>,
 }
 
 impl Sent {
@@ -125,9 +128,11 @@ impl Client {
 
     /// The same, with whatever a browser adds.
     pub(super) async fn send(&self, target: &Target<'_>, name: &str, sent: &Sent) -> Answer {
+        let path = fill(target.path, name);
+        let text = target.body.as_ref().map(Value::to_string);
         let mut request = Request::builder()
             .method(target.method)
-            .uri(fill(target.path, name))
+            .uri(&path)
             .header("x-request-id", REQUEST_ID);
         if let Some(value) = &sent.authorization {
             request = request.header(AUTHORIZATION, value);
@@ -141,11 +146,17 @@ impl Client {
         if let Some(mark) = sent.mark {
             request = request.header("x-hcp-csrf", mark);
         }
-        let body = match &target.body {
-            Some(body) => {
+        if let Some(signer) = &sent.signer {
+            let body = text.as_deref().unwrap_or_default();
+            for (name, value) in signer.headers(target.method, &path, body) {
+                request = request.header(name, value);
+            }
+        }
+        let body = match text {
+            Some(text) => {
                 let kind = sent.content_type.unwrap_or("application/json");
                 request = request.header(CONTENT_TYPE, kind);
-                Body::from(body.to_string())
+                Body::from(text)
             }
             None => Body::empty(),
         };

@@ -2,6 +2,7 @@
 
 use super::client::Sent;
 use super::people::{Member, Person};
+use super::relays::WalkingRelay;
 use crate::{Api, Environment, Scope, Token};
 use store::{
     CredentialKind, KeyId, NewAgentKey, NewApiToken, NewEnrolment, StoreError, TenantScope,
@@ -42,6 +43,8 @@ pub(super) struct Tenant {
     pub(super) key: String,
     /// A person of each role, with tokens.
     pub(super) members: Vec<Member>,
+    /// A relay.
+    pub(super) relay: WalkingRelay,
 }
 
 /// A session and its agent.
@@ -68,6 +71,7 @@ impl Tenant {
             admin: maker.token(Scope::Admin, None).await?.bearer(),
             key: key.bearer(),
             members: Member::of_each_role(api, scope).await?,
+            relay: WalkingRelay::create(api, scope).await?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The page about who may do what, from the same values that are enforced.
 
 use crate::Scope;
-use crate::access::{Access, AgentAccess};
+use crate::access::{Access, AgentAccess, RelayAccess};
 use crate::openapi::{PUBLIC, REGISTERING, access_of, operations};
 use crate::role::{allows, scopes};
 use std::fmt::Write;
@@ -13,7 +13,7 @@ pub fn roles_table() -> String {
     let mut table = heading("scope");
     for scope in Scope::ALL {
         let cells = Role::ALL.iter().map(|role| {
-            let may = !scope.is_of_agents_alone() && allows(scopes(*role), *scope);
+            let may = !scope.is_of_machines_alone() && allows(scopes(*role), *scope);
             mark(may)
         });
         row(&mut table, &format!("`{scope}`"), cells);
@@ -21,13 +21,16 @@ pub fn roles_table() -> String {
     table
 }
 
-/// A table of every route and who may call it: people by role, tokens by scope, agents, and whoever registers one.
+/// A table of every route and who may call it: people by role, tokens by scope, agents and relays, and whoever brings one in.
 pub fn routes_table(document: &OpenApi) -> String {
     let mut table = heading("route");
     // The columns that are not roles.
-    for (line, more) in [" API token | agent | who registers one |", "---|---|---|"]
-        .iter()
-        .enumerate()
+    for (line, more) in [
+        " API token | agent | who registers one | relay | who enrols one |",
+        "---|---|---|---|---|",
+    ]
+    .iter()
+    .enumerate()
     {
         let end = table
             .match_indices('\n')
@@ -42,7 +45,7 @@ pub fn routes_table(document: &OpenApi) -> String {
             let public = declared.as_ref().is_some_and(|declared| declared == PUBLIC);
             let access = declared.and_then(|declared| Access::from_extension(&declared));
             let (note, cells) = match access {
-                _ if public => (", public", vec![mark(true); Role::ALL.len() + 3]),
+                _ if public => (", public", vec![mark(true); Role::ALL.len() + 5]),
                 Some(access) => ("", cells(access)),
                 None => ("", Vec::new()),
             };
@@ -75,7 +78,16 @@ fn cells(access: Access) -> Vec<String> {
         || mark(false),
         |_| REGISTERING.map(|(_, name)| name).join(", "),
     );
-    roles.chain([token, agent, registering]).collect()
+    let relay = match access.relay {
+        Some(RelayAccess { own: true, .. }) => "itself".to_owned(),
+        Some(RelayAccess { own: false, .. }) => "✓".to_owned(),
+        None => mark(false),
+    };
+    let enrolling = access
+        .relay_enrolment
+        .map_or_else(|| mark(false), |_| "enrolment token".to_owned());
+    let machines = [token, agent, registering, relay, enrolling];
+    roles.chain(machines).collect()
 }
 
 fn mark(may: bool) -> String {

@@ -53,7 +53,7 @@ impl Member {
         let person = Person::join(api, scope, role).await?;
         let mut tokens = Vec::new();
         for granted in Scope::ALL {
-            if !granted.is_of_agents_alone() {
+            if !granted.is_of_machines_alone() {
                 let token = person.token(api, scope, *granted).await?;
                 tokens.push((*granted, token.bearer()));
             }

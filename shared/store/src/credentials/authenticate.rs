@@ -6,7 +6,7 @@ use super::{
     CredentialKind, KEY_SORT, KeyId, Presented, Subject, TokenMember, Verified, partition,
     session_sort,
 };
-use crate::call::{Item, from_item, key, number};
+use crate::call::{Item, from_item, key, number, string};
 use crate::memory::KnownCredential;
 use crate::schema::{PK, SK, TableKind};
 use crate::{Store, StoreError, TenantScope};
@@ -32,7 +32,12 @@ fn good_key(
     presented: &Presented,
     now: Timestamp,
 ) -> Result<Option<KeyItem>, StoreError> {
-    let Some(item) = item else { return Ok(None) };
+    // What is of another kind has other attributes: it is no fault of ours that somebody presents its key id.
+    let kind = string(presented.kind.word());
+    let of_kind = |item: &Item| item.get("kind") == Some(&kind);
+    let Some(item) = item.filter(of_kind) else {
+        return Ok(None);
+    };
     let key: KeyItem = from_item(AUTHENTICATE, item)?;
     let right = bool::from(key.secret_sha256.ct_eq(&presented.secret_sha256));
     let good = right && key.kind == presented.kind && key.is_good(now);
@@ -75,7 +80,9 @@ impl Store {
                 return self.authenticate_person(presented, now).await;
             }
             // They open one thing each, and are looked at there.
-            CredentialKind::Enrolment | CredentialKind::Invitation => return Ok(None),
+            CredentialKind::Enrolment | CredentialKind::Invitation | CredentialKind::RelayKey => {
+                return Ok(None);
+            }
         };
         let Some((last_used_at, verified)) = verified else {
             return Ok(None);

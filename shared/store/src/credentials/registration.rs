@@ -3,7 +3,7 @@
 use super::agent_credentials::AgentCredential;
 use super::item::SessionItem;
 use super::{KEY_SORT, KeyId, SessionKey, partition, session_sort};
-use crate::call::{from_item, key, number, string, to_item};
+use crate::call::{Item, from_item, key, number, string, to_item};
 use crate::keys;
 use crate::schema::{TTL, TableKind};
 use crate::transaction::Transacted;
@@ -72,6 +72,13 @@ impl UsedOnce {
         self.sha256
     }
 
+    fn item(&self) -> Item {
+        let mut item = key(keys::used_once(&self.sha256), USED_SORT);
+        let ttl = self.until.as_millis() / 1000 + 1;
+        item.insert(TTL.to_owned(), number(ttl));
+        item
+    }
+
     fn new(what: &str, of: &str, id: &[u8], until: Timestamp) -> Self {
         // Neither an issuer nor a key id has a newline in it.
         let sha256 = Sha256::new()
@@ -99,6 +106,18 @@ impl Store {
             .get_consistent("authenticate", TableKind::Credentials, item_key)
             .await?;
         Ok(item.is_some())
+    }
+
+    /// Uses it up. `false` if somebody has done that before. Of two at the same moment one wins.
+    ///
+    /// # Errors
+    /// [`StoreError`] as every operation. Writes 1 unit.
+    pub async fn use_up(&self, used: &UsedOnce, write_id: &WriteId) -> Result<bool, StoreError> {
+        let item = used.item();
+        let there = self
+            .put_new_item("use_up", TableKind::Credentials, item, write_id)
+            .await?;
+        Ok(there.is_none())
     }
 }
 
@@ -173,10 +192,7 @@ impl TenantStore<'_> {
             Proof::Key => self.key_is_good(parent, now)?,
             Proof::Enrolment => self.uses_up(parent, agent)?,
             Proof::Once(used) => {
-                let mut item = key(keys::used_once(&used.sha256), USED_SORT);
-                let ttl = used.until.as_millis() / 1000 + 1;
-                item.insert(TTL.to_owned(), number(ttl));
-                items.push((TableKind::Credentials, item));
+                items.push((TableKind::Credentials, used.item()));
                 self.notes_use(parent, now)?
             }
         };

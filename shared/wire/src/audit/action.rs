@@ -96,6 +96,16 @@ actions! {
     TrustRuleCreate = "trust_rule.create",
     /// A trust rule was deleted.
     TrustRuleDelete = "trust_rule.delete",
+    /// A relay was set up.
+    RelayCreate = "relay.create",
+    /// A relay was deleted.
+    RelayDelete = "relay.delete",
+    /// A relay brought its key with a token.
+    RelayEnrol = "relay.enrol",
+    /// A relay replaced its key, or was given a token to bring another with.
+    RelayRotate = "relay.rotate",
+    /// What becomes of a relay's events was changed.
+    RelayRouting = "relay.routing",
     /// Somebody signed in.
     SessionCreate = "session.create",
     /// Somebody signed out.

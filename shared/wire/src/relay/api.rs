@@ -1,6 +1,7 @@
 //! What people and relays say to `/api/relays`.
 
 use super::event::{Label, RelayInstance};
+use super::federation::Federation;
 use crate::check::{Check, Fault};
 use crate::text::{KeyName, RelayId, checked_text, invalid, refuse_credentials};
 use crate::{Invalid, QueueProvider, RelayHealth, Timestamp};
@@ -16,7 +17,8 @@ checked_text! {
     VaultReference, check_vault, { max_length = 256, example = "aws-secrets-manager://hybrid-ci/webhooks" }
 }
 checked_text! {
-    /// An IAM role in the customer's account: `arn:aws:iam::<12 digits>:role/<name>`.
+    /// An IAM role in the customer's account: `arn:aws:iam::<12 digits>:role/hybrid-ci…`, where its name or its path begins with
+    /// `hybrid-ci`. The control plane may assume no other.
     RoleArn, check_role, { max_length = 256, example = "arn:aws:iam::123456789012:role/hybrid-ci-orchestrator" }
 }
 
@@ -48,8 +50,12 @@ fn check_vault(text: &str) -> Result<(), Invalid> {
     }
 }
 
+/// What a role's name or path begins with. Our own policy allows no other to be assumed, whoever names it.
+const ROLE_PREFIX: &str = "hybrid-ci";
+
 fn check_role(text: &str) -> Result<(), Invalid> {
-    const WHAT: &str = "must be arn:aws:iam::<12 digits>:role/<name>";
+    const WHAT: &str = "must be arn:aws:iam::<12 digits>:role/<name>, where the name, or the path before it, begins with \
+                        hybrid-ci: the control plane may assume no other role";
     let mut parts = text.splitn(6, ':');
     let head = (
         parts.next(),
@@ -73,7 +79,7 @@ fn check_role(text: &str) -> Result<(), Invalid> {
         && head.3 == Some("")
         && account.len() == 12
         && account.bytes().all(|byte| byte.is_ascii_digit())
-        && !name.is_empty()
+        && name.starts_with(ROLE_PREFIX)
         && text.len() <= 256
         && name.bytes().all(allowed);
     if good { Ok(()) } else { invalid(WHAT) }
@@ -103,10 +109,17 @@ pub struct CreateRelayRequest {
     /// The queue that the control plane sends decisions to. Without one, rules that decide or notify are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision_queue: Option<QueueReference>,
-    /// The role in the customer's account that the control plane assumes to reach both. For queues of AWS, and needed there
-    /// unless the queue's own policy lets the control plane in.
+    /// The queue that messages go to which the control plane read and does not believe, each with the reason as its subject. Without
+    /// one they stay where they are, and the inbound queue's own settings decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_queue: Option<QueueReference>,
+    /// The role in the customer's account that the control plane assumes to reach them. For queues of AWS, and needed there
+    /// unless the inbound queue triggers the control plane and there is no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<RoleArn>,
+    /// Who the control plane is in the customer's cloud. Needed for queues of Azure and Google Cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Federation>,
     /// Where the relay finds the secrets of its webhooks: a reference, for people to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<VaultReference>,
@@ -179,4 +192,33 @@ pub struct RelayHeartbeatResponse {
     pub next_heartbeat_seconds: u32,
     /// When the key that signed this ends.
     pub key_expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_one_that_was_made_for_us() {
+        for good in [
+            "arn:aws:iam::123456789012:role/hybrid-ci",
+            "arn:aws:iam::123456789012:role/hybrid-ci-orchestrator",
+            "arn:aws-us-gov:iam::123456789012:role/hybrid-ci/eu/reader",
+        ] {
+            assert!(RoleArn::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/admin",
+            "arn:aws:iam::123456789012:role/x/hybrid-ci",
+            "arn:aws:iam::123456789012:role/Hybrid-CI",
+            "arn:aws:iam::123456789012:role/hybrid-ci*",
+            "arn:aws:iam::12345678901:role/hybrid-ci",
+            "arn:aws:iam::123456789012:user/hybrid-ci",
+            "arn:aws:sts::123456789012:role/hybrid-ci",
+            "arn:evil:iam::123456789012:role/hybrid-ci",
+        ] {
+            assert!(RoleArn::parse(bad).is_err(), "{bad}");
+        }
+    }
 }

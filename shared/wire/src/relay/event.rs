@@ -25,7 +25,7 @@ checked_text! {
 }
 checked_text! {
     /// A word of a tool or of the customer's own, such as `opened` or `staging`: 1 to 64 of `a-z 0-9 - _ .`.
-    Label, check_name, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "opened" }
+    Label, check_label, { max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "opened" }
 }
 checked_text! {
     /// Which running relay numbered an event: 32 lower-case hexadecimal digits, made anew at each start.
@@ -47,6 +47,11 @@ fn check_repository(text: &str) -> Result<(), Invalid> {
 fn check_branch(text: &str) -> Result<(), Invalid> {
     check_printable(text, 1, 200)?;
     GitRef::parse(text).map(|_| ())
+}
+
+fn check_label(text: &str) -> Result<(), Invalid> {
+    check_name(text)?;
+    refuse_credentials(text)
 }
 
 fn check_login(text: &str) -> Result<(), Invalid> {

@@ -46,7 +46,7 @@ pub struct RoutingRule {
 /// A condition: it holds if each field that is there does. A field that the event does not have matches nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(no_recursion))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoutingCondition {
     /// The event is of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]

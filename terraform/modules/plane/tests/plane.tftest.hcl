@@ -46,7 +46,8 @@ run "roles_allow_what_the_code_does_and_nothing_else" {
   assert {
     condition = alltrue(flatten([for function in module.function : [for statement in function.statements : concat(
       [for action in statement.Action : !strcontains(action, "*")],
-      [!strcontains(replace(statement.Resource, ":log-stream:*", ""), "*")],
+      # Customers' roles are in accounts that nobody knows before; plane.json says which.
+      [!strcontains(replace(statement.Resource, ":log-stream:*", ""), "*") || contains(run.expected.granted_resources, statement.Resource)],
     )]]))
     error_message = "A role allows something by a star."
   }
@@ -138,7 +139,7 @@ run "functions_schedule_shifts_alarms_secrets_and_tags_are_as_documented" {
   # The schedule.
   assert {
     condition = alltrue([
-      toset(keys(module.schedule.rules)) == toset(["maintenance"]),
+      toset(keys(module.schedule.rules)) == toset(["maintenance", "orchestrator"]),
       module.schedule.rules["maintenance"].schedule_expression == "rate(1 minute)",
       module.schedule.rules["maintenance"].state == "ENABLED",
       module.schedule.targets["maintenance"].arn == module.function["maintenance"].alias.arn,
@@ -158,7 +159,7 @@ run "functions_schedule_shifts_alarms_secrets_and_tags_are_as_documented" {
       group.alarm_configuration[0].enabled
       && group.alarm_configuration[0].alarms == toset(concat(
         ["hybrid-ci-staging-${name}-errors", "hybrid-ci-staging-${name}-duration"],
-        name == "maintenance" ? [] : ["hybrid-ci-staging-api-5xx"],
+        run.expected.functions[name].trigger == "schedule" ? [] : ["hybrid-ci-staging-api-5xx"],
       ))
       && group.auto_rollback_configuration[0].enabled
       && contains(group.auto_rollback_configuration[0].events, "DEPLOYMENT_STOP_ON_ALARM")

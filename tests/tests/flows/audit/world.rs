@@ -16,6 +16,9 @@ use tower::ServiceExt;
 use wire::TenantId;
 use wire::audit::{Action, Record};
 
+/// Of the secret key of 32 ones.
+const PUBLIC_KEY: &str = "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=";
+
 /// The control plane in this process, with an administrator.
 pub(crate) struct World {
     pub(super) api: Api,
@@ -130,14 +133,17 @@ impl World {
             | Action::AgentKeyRevoke
             | Action::EnrolmentRevoke
             | Action::SigningKeyRevoke
-            | Action::TrustRuleDelete => (false, false),
-            Action::PoolDelete => (true, false),
+            | Action::TrustRuleDelete
+            | Action::RelayEnrol
+            | Action::RelayRotate => (false, false),
+            Action::PoolDelete | Action::RelayDelete => (true, false),
             Action::AgentKeyCreate
             | Action::AgentKeyRotate
             | Action::EnrolmentCreate
             | Action::SigningKeyCreate
             | Action::TrustRuleCreate
             | Action::PoolCreate
+            | Action::RelayCreate
             | Action::DeploymentCreate
             | Action::AgentRegister => (false, true),
             _ => (true, true),
@@ -276,7 +282,32 @@ impl World {
             .await;
     }
 
+    async fn relays(&mut self) {
+        let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+        let relay =
+            json!({"name": "canary", "inbound_queue": {"provider": "AWS_SQS", "address": queue}});
+        let register = "post /api/relays/register";
+        let made = self
+            .change(register, "", Some(relay), Action::RelayCreate)
+            .await;
+        let id = made["relay"]["relay_id"].as_str().unwrap().to_owned();
+        let bearer = format!("Bearer {}", made["enrolment_token"].as_str().unwrap());
+        let enrol = ("post /api/relays/enrol", "");
+        let key = Some(json!({ "public_key": PUBLIC_KEY }));
+        self.change_as(&bearer, enrol, key, Action::RelayEnrol)
+            .await;
+        let rotate = "post /api/relays/{id}/rotate-key";
+        self.change(rotate, &id, None, Action::RelayRotate).await;
+        let rule = json!({"name": "the canary sings", "then": {"action": "IGNORE"}});
+        let rules = Some(json!({"tools": {"github": [rule]}}));
+        let routing = "put /api/relays/{id}/routing";
+        self.change(routing, &id, rules, Action::RelayRouting).await;
+        let delete = "delete /api/relays/{id}";
+        self.change(delete, &id, None, Action::RelayDelete).await;
+    }
+
     pub(crate) async fn everything(&mut self) {
+        self.relays().await;
         self.jobs().await;
         self.pools().await;
         self.agents().await;

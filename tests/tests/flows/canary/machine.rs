@@ -6,9 +6,11 @@ use super::search::{Canary, Place, Search};
 use crate::harness::{Api, Browser, From, Program, Repo, SOON, binary, until};
 use auth::{Environment, Token};
 use data_encoding::BASE64;
-use hybrid_local::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
+use hybrid_local::{
+    AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE, RELAY_IDENTITY_FILE, WEBHOOK_SECRET_FILE,
+};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -103,6 +105,17 @@ async fn a_secret_on_ones_own_machine_is_in_the_file_that_is_for_it_and_nowhere_
     let invitation = file(INVITATION_FILE);
     let mut canaries = sign_in(&url).await;
     canaries.push(Canary::new("the data key", &data_key));
+    let identity: Value = serde_json::from_str(&file(RELAY_IDENTITY_FILE)).unwrap();
+    for (name, secret) in [
+        (
+            RELAY_IDENTITY_FILE,
+            identity["private_key"].as_str().unwrap(),
+        ),
+        (WEBHOOK_SECRET_FILE, &file(WEBHOOK_SECRET_FILE)),
+    ] {
+        let canary = Canary::new(name, secret);
+        canaries.push(canary.shown_by(&format!("data/{name}")));
+    }
     for (name, secret) in [
         (API_TOKEN_FILE, &token),
         (AGENT_KEY_FILE, &key),

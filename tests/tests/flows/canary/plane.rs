@@ -2,7 +2,9 @@
 //! tells what it has issued. The process is this very program, told to run one test.
 
 use super::search::{Canary, Place};
-use crate::harness::{Collector, Program, SOON, until};
+use crate::compat::export;
+use crate::harness::{Collector, KEY, Program, REGION, SOON, until};
+use crate::hold;
 use auth::{Api, Identities, KeyEncryption, Origin};
 use auth_function::SignIn;
 use aws_sdk_dynamodb::Client;
@@ -14,18 +16,24 @@ use axum::routing::post;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use embedded_dynamodb::Engine;
 use http::HeaderMap;
+use maintenance::Maintenance;
 use oidc::{Network, Speaks};
+use orchestrator::{Orchestrator, Parts};
+use queues::Opener;
+use relays::RoleGuard;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use std::{env, fs};
 use store::{Store, TABLES, Tables};
 use telemetry::{Meter, MetricSink, OTLP_ENDPOINT, Traces, start_logs_and_traces};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::time::interval;
 use web::{Clock, Entropy, Operations};
 
 /// The variable with the [`Settings`] of the process.
@@ -35,6 +43,8 @@ const ENTRY: &str = "canary::plane::the_process_that_the_other_tests_start";
 /// What it says before the address where it listens.
 const LISTENS: &str = "the plane listens on ";
 const DATABASE: &str = "plane.db";
+/// How often it does what is done without a request.
+const TICK: Duration = Duration::from_secs(2);
 
 pub(super) const CLIENT_ID: &str = "our-application";
 pub(super) const ISSUER: &str = "https://idp.example.com";
@@ -49,6 +59,8 @@ pub(super) const LEAKS: &str = "/canary/leak";
 struct Settings {
     directory: PathBuf,
     provider: SocketAddr,
+    /// The address of what plays AWS.
+    cloud: String,
     client_secret: String,
     data_key: String,
 }
@@ -64,11 +76,12 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    pub(super) async fn start(provider: SocketAddr, client_secret: &str) -> Self {
+    pub(super) async fn start(provider: SocketAddr, cloud: &str, client_secret: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings {
             directory: directory.path().to_owned(),
             provider,
+            cloud: cloud.to_owned(),
             client_secret: client_secret.to_owned(),
             data_key: BASE64.encode(&Entropy::system().bytes::<32>()),
         };
@@ -99,8 +112,9 @@ impl Plane {
         }
     }
 
-    /// Ends it. Everything that it has written: its output, its traces, the bytes of its database, and every item in it.
-    pub(super) async fn written(mut self) -> Vec<Place> {
+    /// Ends it. Everything that it has written: its output, its traces, the bytes of its database, and every item in it. And
+    /// what of that nothing is said of in `docs/what-we-hold.md`.
+    pub(super) async fn written(mut self) -> (Vec<Place>, Vec<String>) {
         self.program.kill();
         let mut places = vec![
             Place::new("its log", self.program.stdout()),
@@ -115,7 +129,9 @@ impl Plane {
             places.push(Place::new(format!("the file {DATABASE}{ending}"), bytes));
         }
         places.extend(items(&database).await);
-        places
+        let client = Engine::open(&database).unwrap().client();
+        let unsaid = hold::unsaid(&export(&client).await);
+        (places, unsaid)
     }
 }
 
@@ -180,7 +196,11 @@ async fn the_process_that_the_other_tests_start() {
     let network = Network::with_hosts(&[(host, settings.provider)], Speaks::Plain);
     let sign_in = SignIn::read(&network, &|name| variable(&settings, name)).unwrap();
     let identities = Identities::new(network, KeyEncryption::parse(&settings.data_key).unwrap());
+    let opener = Opener::of_function(&|name| of_aws(&settings, name)).unwrap();
+    let guard = RoleGuard::new(opener.roles().clone());
+    tokio::spawn(without_requests(api.clone(), opener));
     let routes = queue::routes(api.clone())
+        .merge(relays::routes(api.clone(), guard))
         .merge(agents::routes(api.clone(), identities))
         .merge(auth_function::routes(api.clone(), sign_in))
         .merge(dashboard::routes(api));
@@ -201,6 +221,38 @@ async fn the_process_that_the_other_tests_start() {
         }
     }));
     axum::serve(listener, app).await.unwrap();
+}
+
+/// The orchestrator and maintenance, as their schedules would start them.
+async fn without_requests(api: Api, opener: Opener) {
+    let (clock, entropy) = (api.clock.clone(), api.entropy.clone());
+    let now = Arc::new(move || clock.now());
+    let random = Arc::new(move || entropy.bytes());
+    let parts = Parts {
+        store: api.store.clone(),
+        opener,
+        now: now.clone(),
+        random: random.clone(),
+        limits: api.limits,
+    };
+    let orchestrator = Orchestrator::new(parts).with_metrics(MetricSink::stdout("test"));
+    let maintenance = Maintenance::new(api.store, now, random);
+    let maintenance = maintenance.with_metrics(MetricSink::stdout("test"));
+    let mut tick = interval(TICK);
+    loop {
+        tick.tick().await;
+        orchestrator.poll_once().await;
+        maintenance.run_once().await;
+    }
+}
+
+fn of_aws(settings: &Settings, name: &str) -> Option<String> {
+    Some(match name {
+        "AWS_REGION" => REGION.to_owned(),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => KEY.to_owned(),
+        "AWS_ENDPOINT_URL_SQS" | "AWS_ENDPOINT_URL_STS" => settings.cloud.clone(),
+        _ => return None,
+    })
 }
 
 fn variable(settings: &Settings, name: &str) -> Option<String> {

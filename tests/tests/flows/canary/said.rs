@@ -4,13 +4,13 @@
 use super::plane::{HAS_A_BUG, PANICS, UNWRAPS};
 use super::provider::random;
 use super::search::{Canary, Search};
-use super::stage::{Headers, NOTHING, Stage, bearer};
+use super::stage::{Found, Headers, NOTHING, Stage, bearer};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use web::Entropy;
 
 /// Headers that browsers, tools and proxies send, or that somebody tries. Each is given a secret of its own.
-const HEADERS: [&str; 37] = [
+pub(super) const HEADERS: [&str; 37] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -51,7 +51,7 @@ const HEADERS: [&str; 37] = [
 ];
 
 /// A word that fits wherever text is taken, and that nobody says by chance. It is Base64 as well, as it is looked for.
-fn word() -> String {
+pub(super) fn word() -> String {
     let digits = HEXLOWER.encode(&Entropy::system().bytes::<21>());
     format!("{digits}0")
 }
@@ -132,7 +132,7 @@ async fn what_a_request_says_is_in_no_log_line_metric_or_trace() {
         assert_eq!(answered.text("/code"), "internal");
     }
 
-    let (leaks, places) = stage.leaks().await;
+    let Found { leaks, places, .. } = stage.leaks().await;
     assert_eq!(leaks, []);
     let told: Vec<_> = places
         .into_iter()

@@ -37,6 +37,11 @@ impl Canary {
         }
     }
 
+    /// What it is.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A token of ours, `hcp_<env>_<kind>_<keyid12>_<secret43>_<crc6>`: all of it but the secret is public.
     pub(super) fn token(name: &str, token: &str) -> Self {
         assert!(

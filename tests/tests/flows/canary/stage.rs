@@ -3,6 +3,7 @@
 use super::plane::Plane;
 use super::provider::Provider;
 use super::search::{Canary, Leak, Place, Search};
+use crate::harness::Cloud;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::HeaderMap;
@@ -25,6 +26,8 @@ pub(super) struct Stage {
     client: Client,
     pub(super) plane: Plane,
     pub(super) provider: Provider,
+    /// The customers' side of AWS.
+    pub(super) cloud: Cloud,
     pub(super) canaries: Vec<Canary>,
     answers: Vec<Place>,
     /// The tokens of ours that there are, with their names.
@@ -69,7 +72,8 @@ impl Shown {
 impl Stage {
     pub(super) async fn start() -> Self {
         let provider = Provider::start().await;
-        let plane = Plane::start(provider.address, &provider.client_secret).await;
+        let cloud = Cloud::start().await;
+        let plane = Plane::start(provider.address, &cloud.url, &provider.client_secret).await;
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy();
@@ -77,6 +81,7 @@ impl Stage {
             client: client.build().unwrap(),
             provider,
             plane,
+            cloud,
             canaries: Vec::new(),
             answers: Vec::new(),
             tokens: Vec::new(),
@@ -125,6 +130,16 @@ impl Stage {
             json: serde_json::from_slice(&bytes).unwrap_or_default(),
             place,
         }
+    }
+
+    /// What there is to be seen at a path just now. It is not kept: whoever waits looks often.
+    pub(super) async fn look(&self, path: &str, headers: &Headers) -> Value {
+        let mut request = self.client.get(format!("{}{path}", self.plane.url));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default()
     }
 
     /// Keeps a token of ours that an answer has just shown.
@@ -184,14 +199,34 @@ impl Stage {
     }
 
     /// Ends the plane, and looks for everything everywhere.
-    pub(super) async fn leaks(mut self) -> (Vec<Leak>, Vec<Place>) {
+    pub(super) async fn leaks(mut self) -> Found {
         self.canaries.extend(self.plane.canaries.clone());
         self.canaries.extend(self.provider.canaries());
+        for secret in self.cloud.secrets() {
+            self.canaries
+                .push(Canary::new("a session of a customer's role", &secret));
+        }
         let mut places = self.answers;
-        places.extend(self.plane.written().await);
-        let leaks = Search::new(&self.canaries).leaks(&places);
-        (leaks, places)
+        for (number, message) in self.cloud.sent().into_iter().enumerate() {
+            places.push(Place::new(format!("queue message {number}"), message));
+        }
+        let (written, unsaid) = self.plane.written().await;
+        places.extend(written);
+        Found {
+            leaks: Search::new(&self.canaries).leaks(&places),
+            places,
+            unsaid,
+        }
     }
+}
+
+/// What was found of a plane that has ended.
+pub(super) struct Found {
+    pub(super) leaks: Vec<Leak>,
+    /// Where it was looked for.
+    pub(super) places: Vec<Place>,
+    /// What its tables hold that is nowhere said to be held.
+    pub(super) unsaid: Vec<String>,
 }
 
 /// What is in the cookie of a sign-in under way.

@@ -173,6 +173,12 @@ pub(super) fn differences(
                 })
                 .collect()
         }
+        // What somebody may do grows with what there is to be done.
+        (Value::Array(recorded), Value::Array(answered)) if at.ends_with("/scopes") => {
+            let lost = recorded.iter().filter(|scope| !answered.contains(scope));
+            lost.map(|scope| format!("{at} has not got {scope}"))
+                .collect()
+        }
         (Value::Array(recorded), Value::Array(answered)) if recorded.len() == answered.len() => {
             let pairs = recorded.iter().zip(answered).enumerate();
             pairs
@@ -232,6 +238,16 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(where_it_is), "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_somebody_may_do_may_grow_and_not_shrink() {
+        let none = BTreeSet::new();
+        let recorded = json!({ "scopes": ["jobs:read", "jobs:write"] });
+        let found = |answered| differences((&recorded, &none), &answered, "");
+        assert!(found(json!({ "scopes": ["jobs:read", "new", "jobs:write"] })).is_empty());
+        let less = found(json!({ "scopes": ["jobs:write", "new"] }));
+        assert_eq!(less, [r#"/scopes has not got "jobs:read""#]);
     }
 
     #[test]

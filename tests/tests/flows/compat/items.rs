@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::TABLES;
 
 /// Items by table, each table's in the order of its keys.
-pub(super) type Items = BTreeMap<String, Vec<Value>>;
+pub(crate) type Items = BTreeMap<String, Vec<Value>>;
 
 /// Everything that is stored.
-pub(super) async fn export(client: &Client) -> Items {
+pub(crate) async fn export(client: &Client) -> Items {
     let mut tables = Items::new();
     for table in TABLES {
         let name = table.default_name;

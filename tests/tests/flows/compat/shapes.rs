@@ -25,7 +25,7 @@ fn is_fixed(part: &str) -> bool {
 }
 
 /// A key without what is different in each item.
-fn pattern(key: &str) -> String {
+pub(crate) fn pattern(key: &str) -> String {
     let parts = key.split('#');
     let parts: Vec<_> = parts
         .map(|part| if is_fixed(part) { part } else { "_" })

@@ -1,12 +1,13 @@
 //! The description: derived from the schema, the routers, the programs' own reading of their environment, and the
 //! recorded calls.
 
-use super::functions::{Function, Functions};
+use super::functions::{Function, Functions, ORCHESTRATOR};
 use auth::{Identities, Limits, Program};
 use auth_function::SignIn;
 use embedded_dynamodb::{Permission, Recording};
 use maintenance::Settings;
 use oidc::Network;
+use relays::RoleGuard;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +25,8 @@ const KEPT: &str = "_ARN";
 pub(super) fn of(functions: &Functions) -> Value {
     let tables: Map<_, _> = TABLES.iter().map(table).collect();
     let (_, documents) = functions.serve(Limits::default());
-    // In the order of the functions; the one that is not called over HTTP is the last, and has none.
-    let documents = documents.iter().map(Some).chain([None]);
+    // In the order of the functions; those that are not called over HTTP are the last, and have none.
+    let documents = documents.iter().map(Some).chain([None, None]);
     let described: Map<_, _> = functions
         .all
         .iter()
@@ -51,6 +52,7 @@ fn function_entry(function: &Function, document: Option<&OpenApi>) -> Value {
     });
     entry["routes"] = json!(document.map(routes_of).unwrap_or_default());
     entry["permissions"] = permissions(&function.recording);
+    entry["grants"] = grants(function.name);
     let tables = entry["permissions"].as_array().unwrap().iter();
     let called: BTreeSet<_> = tables.map(|on| on["table"].to_string()).collect();
     let named = entry["tables"].as_array().unwrap().iter();
@@ -61,6 +63,26 @@ fn function_entry(function: &Function, document: Option<&OpenApi>) -> Value {
         function.name
     );
     entry
+}
+
+/// What a role allows besides calls to DynamoDB, its secrets and its log. What a customer's role allows, the customer decides;
+/// we assume none that is not called as theirs for us are. A token for another cloud is for one relay alone, whose ExternalId
+/// is its audience.
+fn grants(name: &str) -> Value {
+    let roles = json!({
+        "actions": ["sts:AssumeRole"], "resource": "arn:aws:iam::*:role/hybrid-ci*", "condition": null,
+    });
+    let tokens = json!({
+        "actions": ["sts:GetWebIdentityToken"], "resource": "*", "condition": {
+            "ForAllValues:StringLike": { "sts:IdentityTokenAudience": "hcp-*" },
+            "NumericLessThanEquals": { "sts:DurationSeconds": 300 },
+        },
+    });
+    match name {
+        "relays" => json!([roles]),
+        ORCHESTRATOR => json!([roles, tokens]),
+        _ => json!([]),
+    }
 }
 
 fn table(table: &TableSchema) -> (String, Value) {
@@ -131,10 +153,18 @@ fn asked(name: &str) -> Asked {
             assert!(Identities::read(&lookup).is_ok());
             of_all(&agents::PROGRAM)
         }
+        "relays" => {
+            let of_roles = RoleGuard::read(&lookup).unwrap_err();
+            [of_all(&relays::PROGRAM), of_roles].concat()
+        }
         "auth" => {
             // One of two providers is needed, either of them.
             assert!(SignIn::read(&Network::public(), &lookup).is_err());
             of_all(&auth_function::PROGRAM)
+        }
+        ORCHESTRATOR => {
+            let fault = orchestrator::Settings::read(&lookup).unwrap_err();
+            fault.to_string().split("; ").map(str::to_owned).collect()
         }
         _ => {
             let fault = Settings::read(&lookup).unwrap_err().to_string();

@@ -4,7 +4,9 @@ mod agents;
 mod caller;
 mod jobs;
 mod losses;
+mod orchestrator;
 mod people;
+mod relays;
 mod tenant;
 
 use super::functions::Functions;
@@ -37,6 +39,8 @@ async fn stories(functions: &Functions, app: &Router, name: &str) {
     agents::lives(functions, &tenant, name).await;
     agents::pools(&tenant).await;
     people::lives(functions, app).await;
+    relays::lives(functions, &tenant, app).await;
+    orchestrator::rounds(functions).await;
     let mut world = World::on(functions.api.clone(), app.clone(), &format!("{name}-b")).await;
     world.everything().await;
     losses::found_by_the_queue(functions, &tenant).await;
@@ -85,6 +89,7 @@ async fn show(functions: &Functions, people: &[Caller], agent: &Agent, app: &Rou
         "GET /api/agents",
         "POST /auth/validate",
         "GET /api/dashboard/summary",
+        "GET /api/relays",
     ];
     let own = format!("GET /api/agents/{}", agent.id);
     let for_agents = ["POST /api/queue/claim", own.as_str(), "POST /auth/validate"];
@@ -100,7 +105,12 @@ async fn show(functions: &Functions, people: &[Caller], agent: &Agent, app: &Rou
 
 /// So many that they are told to other processes.
 async fn many_requests(tenant: &Tenant) {
-    for path in ["/api/queue/stats", "/api/agents", "/api/dashboard/summary"] {
+    for path in [
+        "/api/queue/stats",
+        "/api/agents",
+        "/api/dashboard/summary",
+        "/api/relays",
+    ] {
         for _ in 0..=SHARED_AFTER {
             tenant.admin.get(path).await;
         }

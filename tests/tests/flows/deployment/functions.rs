@@ -10,6 +10,9 @@ use embedded_dynamodb::{Call, Engine, Fault, Recording};
 use hybrid_local::Provider;
 use maintenance::Maintenance;
 use oidc::testing::{FakeIssuer, SigningKey};
+use orchestrator::{Orchestrator, Parts};
+use queues::{LocalQueues, Opener};
+use relays::RoleGuard;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use store::{Store, Tables};
@@ -25,8 +28,9 @@ pub(super) const ISSUER: &str = "https://issuer.example.com";
 /// What encrypts HMAC keys.
 const DATA_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-/// The name of the function that is not called over HTTP.
+/// The names of the functions that are not called over HTTP.
 pub(super) const MAINTENANCE: &str = "maintenance";
+pub(super) const ORCHESTRATOR: &str = "orchestrator";
 
 /// The routes that have served somebody.
 type Called = Arc<Mutex<BTreeSet<String>>>;
@@ -79,7 +83,15 @@ impl Functions {
         let provider = Provider::start(&origins, clock, stopped).await.unwrap();
         let issuer_key = SigningKey::es256("k1");
         let issuer = FakeIssuer::start(ISSUER, &[&issuer_key]).await;
-        let names = ["queue", "agents", "auth", "dashboard", MAINTENANCE];
+        let names = [
+            "queue",
+            "agents",
+            "auth",
+            "dashboard",
+            "relays",
+            MAINTENANCE,
+            ORCHESTRATOR,
+        ];
         let all = names.map(|name| Function {
             name,
             recording: Recording::default(),
@@ -126,6 +138,7 @@ impl Functions {
             agents::routes(own("agents"), identities),
             auth_function::routes(own("auth"), self.sign_in.clone()),
             dashboard::routes(own("dashboard")),
+            relays::routes(own("relays"), RoleGuard::off()),
         ];
         let parts = served.into_iter().map(auth::Routes::into_parts);
         let (routers, documents): (Vec<_>, Vec<_>) = parts.unzip();
@@ -147,6 +160,35 @@ impl Functions {
         let random = Arc::new(move || entropy.bytes());
         let written = Arc::new(Mutex::new(Vec::<u8>::new()));
         Maintenance::new(store, now, random).with_metrics(MetricSink::to("test", written))
+    }
+
+    /// The orchestrator, which reads queues in this process.
+    pub(super) fn orchestrator(&self, queues: &LocalQueues) -> Orchestrator {
+        self.orchestrator_with(Opener::local(queues.clone()))
+    }
+
+    /// The same in a process where there are no such queues.
+    pub(super) fn orchestrator_without_queues(&self) -> Orchestrator {
+        let lookup = |name: &str| {
+            let value = if name == "AWS_REGION" {
+                "eu-central-1"
+            } else {
+                "a"
+            };
+            name.starts_with("AWS_").then(|| value.to_owned())
+        };
+        self.orchestrator_with(Opener::of_function(&lookup).unwrap())
+    }
+
+    fn orchestrator_with(&self, opener: Opener) -> Orchestrator {
+        let (clock, entropy) = (self.api.clock.clone(), self.api.entropy.clone());
+        Orchestrator::new(Parts {
+            store: self.store(self.function(ORCHESTRATOR), |_| Fault::None),
+            opener,
+            now: Arc::new(move || clock.now()),
+            random: Arc::new(move || entropy.bytes()),
+            limits: Limits::default(),
+        })
     }
 
     fn store(&self, function: &Function, policy: fn(&Call<'_>) -> Fault) -> Store {

@@ -13,7 +13,7 @@ use std::path::Path;
 const SOURCES: &str = "shared/store/src";
 
 /// Texts that look like the name of an operation, and why no function performs it.
-const OTHERS: [(&str, &str); 14] = [
+const OTHERS: [(&str, &str); 15] = [
     (
         "add_agent",
         "for tests: functions add an agent in the transaction of its registration",
@@ -35,6 +35,7 @@ const OTHERS: [(&str, &str); 14] = [
     ("put_pool", "names an error in making an item"),
     ("put_service", "names an error in making an item"),
     ("created_by", "an attribute"),
+    ("current_key", "an attribute"),
     ("exit_code", "an attribute"),
     ("write_id", "an attribute"),
 ];

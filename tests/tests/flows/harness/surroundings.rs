@@ -36,6 +36,11 @@ pub(crate) fn cargo_lambda() -> Option<PathBuf> {
     variable("HYBRID_TEST_CARGO_LAMBDA", "there is no cargo-lambda").map(PathBuf::from)
 }
 
+/// The address of a moto, unless the test is to be skipped.
+pub(crate) fn moto() -> Option<String> {
+    variable("HYBRID_TEST_MOTO", "there is no moto")
+}
+
 fn variable(name: &str, otherwise: &str) -> Option<String> {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
     if value.is_none() {

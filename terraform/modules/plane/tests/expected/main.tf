@@ -17,6 +17,10 @@ locals {
     Resource = "arn:aws:logs:eu-central-1:111122223333:log-group:${name}:log-stream:*"
   })] }
 
+  granted = { for name, function in local.functions : name => [for grant in function.grants : jsonencode(
+    { for key, value in { Effect = "Allow", Action = grant.actions, Resource = grant.resource, Condition = grant.condition } : key => value if value != null }
+  )] }
+
   secret_names = {
     GITHUB_CLIENT_SECRET_ARN    = "github-client-secret"
     GOOGLE_CLIENT_SECRET_ARN    = "google-client-secret"
@@ -47,8 +51,12 @@ output "tables" {
 # Each statement as text, so that sets of them can be compared.
 output "statements" {
   value = { for name in keys(local.functions) :
-    name => toset(concat(local.permitted[name], local.logged[name], local.secrets[name], local.dead_letters[name]))
+    name => toset(concat(local.permitted[name], local.logged[name], local.secrets[name], local.granted[name], local.dead_letters[name]))
   }
+}
+
+output "granted_resources" {
+  value = distinct(flatten([for function in local.functions : [for grant in function.grants : grant.resource]]))
 }
 
 output "key_statement" {

@@ -66,6 +66,13 @@ override_resource {
 }
 
 override_resource {
+  target = module.tables.aws_dynamodb_table.this["relays"]
+  values = {
+    arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/relays"
+  }
+}
+
+override_resource {
   target = module.function["queue"].aws_iam_role.this
   values = {
     arn = "arn:aws:iam::111122223333:role/queue"
@@ -194,6 +201,50 @@ override_resource {
   target = module.api.aws_apigatewayv2_integration.this["dashboard"]
   values = {
     id = "integration-dashboard"
+  }
+}
+
+override_resource {
+  target = module.function["relays"].aws_iam_role.this
+  values = {
+    arn = "arn:aws:iam::111122223333:role/relays"
+  }
+}
+
+override_resource {
+  target = module.function["relays"].aws_cloudwatch_log_group.this
+  values = {
+    arn = "arn:aws:logs:eu-central-1:111122223333:log-group:relays"
+  }
+}
+
+override_resource {
+  target = module.function["relays"].aws_lambda_function.this
+  values = {
+    arn     = "arn:aws:lambda:eu-central-1:111122223333:function:relays"
+    version = "1"
+  }
+}
+
+override_resource {
+  target = module.function["relays"].aws_lambda_alias.live
+  values = {
+    arn        = "arn:aws:lambda:eu-central-1:111122223333:function:relays:live"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:relays:live/invocations"
+  }
+}
+
+override_resource {
+  target = aws_codedeploy_deployment_group.this["relays"]
+  values = {
+    arn = "arn:aws:codedeploy:eu-central-1:111122223333:deploymentgroup:plane/relays"
+  }
+}
+
+override_resource {
+  target = module.api.aws_apigatewayv2_integration.this["relays"]
+  values = {
+    id = "integration-relays"
   }
 }
 
@@ -348,5 +399,49 @@ override_resource {
   target = aws_codedeploy_app.this
   values = {
     arn = "arn:aws:codedeploy:eu-central-1:111122223333:application:plane"
+  }
+}
+
+override_resource {
+  target = module.function["orchestrator"].aws_iam_role.this
+  values = {
+    arn = "arn:aws:iam::111122223333:role/orchestrator"
+  }
+}
+
+override_resource {
+  target = module.function["orchestrator"].aws_cloudwatch_log_group.this
+  values = {
+    arn = "arn:aws:logs:eu-central-1:111122223333:log-group:orchestrator"
+  }
+}
+
+override_resource {
+  target = module.function["orchestrator"].aws_lambda_function.this
+  values = {
+    arn     = "arn:aws:lambda:eu-central-1:111122223333:function:orchestrator"
+    version = "1"
+  }
+}
+
+override_resource {
+  target = module.function["orchestrator"].aws_lambda_alias.live
+  values = {
+    arn        = "arn:aws:lambda:eu-central-1:111122223333:function:orchestrator:live"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:orchestrator:live/invocations"
+  }
+}
+
+override_resource {
+  target = aws_codedeploy_deployment_group.this["orchestrator"]
+  values = {
+    arn = "arn:aws:codedeploy:eu-central-1:111122223333:deploymentgroup:plane/orchestrator"
+  }
+}
+
+override_resource {
+  target = module.schedule.aws_cloudwatch_event_rule.this["orchestrator"]
+  values = {
+    arn = "arn:aws:events:eu-central-1:111122223333:rule/orchestrator"
   }
 }

@@ -65,7 +65,7 @@ impl Compared<'_> {
             "tables": Value::Object(variables.collect()),
             "secrets": secrets,
             "permissions": permissions(described),
-            "other_permissions": found.map(|found| self.other_permissions(found)),
+            "other_permissions": found.map(|found| self.other_permissions(described, found)),
             "other_policies": [null, null],
             "assumed_by": [{
                 "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole"
@@ -99,7 +99,7 @@ impl Compared<'_> {
     }
 
     /// What a role is to allow besides what tables take.
-    fn other_permissions(&self, found: &Function) -> BTreeSet<String> {
+    fn other_permissions(&self, described: &Value, found: &Function) -> BTreeSet<String> {
         let logs = &found.log_group;
         let mut others = BTreeSet::from([
             format!("logs:CreateLogStream on {logs}"),
@@ -107,6 +107,12 @@ impl Compared<'_> {
         ]);
         let secrets = found.secrets.values();
         others.extend(secrets.map(|secret| format!("secretsmanager:GetSecretValue on {secret}")));
+        for grant in described["grants"].as_array().unwrap() {
+            let resource = grant["resource"].as_str().unwrap();
+            let actions = grant["actions"].as_array().unwrap().iter();
+            let actions = actions.map(|action| action.as_str().unwrap());
+            others.extend(actions.map(|action| format!("{action} on {resource}")));
+        }
         let queue = found.dead_letters.iter();
         others.extend(queue.map(|queue| format!("sqs:SendMessage on {queue}")));
         if !self.key.is_empty() {

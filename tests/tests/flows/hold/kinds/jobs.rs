@@ -1,0 +1,136 @@
+//! The table `jobs`.
+
+use super::Kind;
+
+pub(super) const KINDS: &[Kind] = &[JOB, STATISTICS];
+
+const JOB: Kind = Kind {
+    table: "jobs",
+    name: "job",
+    pk: "T#<tenant>#J#<job>",
+    sk: "J",
+    words: &[],
+    kept: "30 days after its end; one that waits or runs, until it has ended",
+    structs: &[
+        "jobs/item.rs#JobItem",
+        "jobs/item.rs#Fixed",
+        "jobs/item.rs#HistoryItem",
+    ],
+    json: &["fixed"],
+    entries: &[
+        ("pool", "the pool whose agents may run it"),
+        ("fixed.job_id", "its id"),
+        (
+            "fixed.shards",
+            "over how many partitions its pool's line is spread",
+        ),
+        (
+            "fixed.job_type",
+            "which job of the customer's `.hybrid-ci.yml` to run: a name, never a command",
+        ),
+        (
+            "fixed.git_repo",
+            "the address that the agent fetches the source from; one with a credential in it is refused",
+        ),
+        ("fixed.git_ref", "the branch or tag, for people"),
+        ("fixed.sha", "the commit that is run"),
+        (
+            "fixed.author",
+            "who the caller says made the commit, for people",
+        ),
+        ("fixed.tags.*", "what the caller wants to find it by again"),
+        (
+            "fixed.spec_ref",
+            "a reference to the job's specification in the customer's storage",
+        ),
+        (
+            "fixed.spec_sha256",
+            "the digest of that specification, so that an agent runs no other",
+        ),
+        ("fixed.timeout", "after how many seconds it is ended"),
+        ("fixed.max_attempts", "how often it may be tried"),
+        ("fixed.created_by", "who put it in line: a public id"),
+        ("fixed.created_ms", "when"),
+        (
+            "origin",
+            "the request's id, the caller's address and the public id of a person's session, for the record of who did what",
+        ),
+        ("status", "how it stands"),
+        ("prio", "how urgent it is"),
+        ("queued_ms", "since when it waits: its place in line"),
+        ("available_ms", "from when on it may be claimed"),
+        ("wait_ms", "how long it waited, for statistics"),
+        ("exec_ms", "how long it ran, for statistics"),
+        (
+            "attempt",
+            "the number of its attempt: a report on another one is stale",
+        ),
+        ("failures", "how many attempts failed"),
+        ("losses", "how many attempts were lost with their agent"),
+        ("cancel", "that somebody wants it ended"),
+        ("holder", "the agent that has it"),
+        ("epoch", "which life of that agent claimed it"),
+        ("claimed_ms", "when it was claimed: it has 30 s to start"),
+        ("started_ms", "when it started: it has its time to end"),
+        ("ended_ms", "when it ended"),
+        ("history.n", "an attempt that has ended: its number"),
+        ("history.agent", "its agent"),
+        ("history.claimed", "when it was claimed"),
+        ("history.started", "when it started"),
+        ("history.ended", "when it ended"),
+        ("history.code", "its exit code"),
+        ("history.seconds", "how long it ran"),
+        ("history.cause", "why it ended, a word of a closed set"),
+        (
+            "history.logs",
+            "where in the customer's storage its log is: an address without a query, never the log",
+        ),
+    ],
+};
+
+const STATISTICS: Kind = Kind {
+    table: "jobs",
+    name: "statistics of a pool",
+    pk: "T#<tenant>#ST#<pool, or * for all>",
+    sk: "S",
+    words: &[],
+    kept: "always; slots of ten minutes for 24 hours",
+    structs: &[
+        "statistics/item.rs#StatisticsItem",
+        "statistics/item.rs#AgentCountsItem",
+        "statistics/item.rs#Slot",
+    ],
+    json: &[],
+    entries: &[
+        ("as_of_ms", "when they were made"),
+        (
+            "closed_through_ms",
+            "up to when slots are summed up for good",
+        ),
+        ("queued", "how many jobs wait"),
+        ("claimed", "how many are claimed"),
+        ("running", "how many run"),
+        ("oldest_ms", "since when the oldest waits"),
+        ("agents.healthy", "how many agents are healthy"),
+        ("agents.degraded", "how many are short of something"),
+        ("agents.draining", "how many take no more jobs"),
+        ("agents.paused", "how many are paused"),
+        ("agents.offline", "how many are silent"),
+        ("closed.t", "a slot that is summed up: its begin"),
+        ("closed.n", "how many jobs ended in it, by status"),
+        ("closed.w", "how long they had waited"),
+        ("closed.x", "how long they had run"),
+        ("closed.r", "how many had run"),
+        ("closed.h", "how many had waited how long"),
+        ("open.t", "a slot that is not summed up yet, as the others"),
+        ("open.n", "as the others"),
+        ("open.w", "as the others"),
+        ("open.x", "as the others"),
+        ("open.r", "as the others"),
+        ("open.h", "as the others"),
+        (
+            "totals",
+            "how many jobs have ended since the beginning, by status",
+        ),
+    ],
+};
