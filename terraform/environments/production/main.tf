@@ -7,7 +7,7 @@ module "plane" {
   recovery_days                = 35
   secret_recovery_days         = 30
   log_retention_days           = 365
-  reserved_concurrency         = { maintenance = 2, queue = 300, agents = 200, dashboard = 100, auth = 50 }
+  reserved_concurrency         = { maintenance = 2, queue = 300, agents = 200, dashboard = 100, auth = 50, relays = 50, orchestrator = 20 }
   provisioned_concurrency      = {}
   provisioned_capacity         = {}
   disable_execute_api_endpoint = true
