@@ -83,6 +83,9 @@ async fn what_is_no_public_key_is_refused_and_the_token_stays_good() {
 async fn a_relay_replaces_its_key_and_the_old_one_is_good_for_a_day() {
     let world = World::new().await;
     let old = world.relay().await;
+    let shown = world.show(&old.relay_id).await;
+    assert_eq!(shown.text("/relay/current_key"), old.key_id);
+    assert_eq!(shown.body["relay"]["previous_key"], Value::Null, "none yet");
     let path = format!("/api/relays/{}/rotate-key", old.relay_id);
     let body = json!({ "public_key": public(&signing_key(2)) });
     let answer = world.signed(&old, &path, body.clone()).await;

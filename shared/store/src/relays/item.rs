@@ -155,7 +155,11 @@ impl RelayItem {
 }
 
 pub(super) fn read_relay(operation: &'static str, item: Item) -> Result<Relay, StoreError> {
-    let item: RelayItem = from_item(operation, item)?;
+    let mut item: RelayItem = from_item(operation, item)?;
+    // The first key that a relay brings is written as the one before it as well.
+    if item.previous_key == item.current_key {
+        item.previous_key = None;
+    }
     Ok(Relay {
         relay_id: item.relay_id,
         name: item.name,

@@ -391,7 +391,7 @@ impl TenantStore<'_> {
         let update = Update::builder()
             .table_name(self.store.tables.name(TableKind::Relays))
             .set_key(Some(key(self.scope.relay(&new.relay_id), RELAY)))
-            // A relay that had none before is given the new one twice, which changes nothing.
+            // A relay that had none before is given the new one twice, which is read as none before.
             .update_expression(
                 "SET previous_key = if_not_exists(current_key, :new), previous_until = :until, \
                  current_key = :new",
