@@ -19,7 +19,7 @@ mod tests;
 
 pub use event::Event;
 pub use report::{RollUpReport, Summary, SweepReport};
-pub use settings::{Settings, SettingsFault};
+pub use settings::settings;
 pub use system::{at, now, random};
 
 use lambda_runtime::LambdaEvent;

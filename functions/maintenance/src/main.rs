@@ -1,7 +1,7 @@
 //! Maintenance on Lambda.
 
 use lambda_runtime::{Error, run, service_fn};
-use maintenance::{Maintenance, Settings, invoke, now, random};
+use maintenance::{Maintenance, invoke, now, random, settings};
 use std::process::ExitCode;
 use std::sync::Arc;
 use telemetry::{MetricSink, Traces, start_logs_and_traces};
@@ -9,12 +9,18 @@ use telemetry::{MetricSink, Traces, start_logs_and_traces};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // What is wrong with the address of a collector is among the faults of the settings.
-    let traces = Traces::read(&|name| std::env::var(name).ok()).unwrap_or_default();
+    let from_env = |name: &str| std::env::var(name).ok();
+    let traces = Traces::read(&from_env).unwrap_or_default();
     start_logs_and_traces("info", &traces);
-    let settings = match Settings::from_env() {
+    let settings = match settings(&from_env) {
         Ok(settings) => settings,
-        Err(fault) => {
-            tracing::error!(program = "maintenance", faults = %fault, "the configuration has faults");
+        Err(faults) => {
+            let faults = faults.join("; ");
+            tracing::error!(
+                program = "maintenance",
+                faults,
+                "the configuration has faults"
+            );
             return ExitCode::FAILURE;
         }
     };

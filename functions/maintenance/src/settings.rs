@@ -1,92 +1,18 @@
 //! What maintenance reads from its environment at its start.
 
-use domain::Environment;
-use store::{Store, TableKind, Tables, client_from};
-use telemetry::{LAMBDA_VARIABLES, LOG_LEVEL, Meter, Traces, check_log_level};
+use store::{FunctionSettings, TableKind};
 
-/// Everything that is wrong with the environment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("; "))]
-pub struct SettingsFault(Vec<String>);
-
-/// The configuration of maintenance.
-#[derive(Debug)]
-pub struct Settings {
-    /// What metrics are told apart by.
-    pub environment: Environment,
-    /// The store that it looks after.
-    pub store: Store,
-}
-
-impl Settings {
-    /// Reads the environment: `ENVIRONMENT` (`live` or `test`), `LOG_LEVEL` (optional), the `DYNAMODB_TABLE_*` of the tables
-    /// that it uses, and what Lambda sets itself.
-    ///
-    /// # Errors
-    /// Every fault at once.
-    pub fn from_env() -> Result<Self, SettingsFault> {
-        Self::read(&|name| std::env::var(name).ok())
-    }
-
-    /// The same, from elsewhere than the environment.
-    ///
-    /// # Errors
-    /// Every fault at once.
-    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsFault> {
-        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let missing = |name: &str| format!("{name} is missing");
-        let mut faults = Vec::new();
-        let environment = variable("ENVIRONMENT");
-        let known = environment.as_deref().and_then(Environment::parse);
-        if environment.is_none() {
-            faults.push(missing("ENVIRONMENT"));
-        } else if known.is_none() {
-            faults.push("ENVIRONMENT must be live or test".to_owned());
-        }
-        if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
-            faults.push(format!("{LOG_LEVEL}: {why}"));
-        }
-        faults.extend(Traces::read(lookup).err());
-        let used = [
-            TableKind::Jobs,
-            TableKind::Agents,
-            TableKind::Deployments,
-            TableKind::Credentials,
-            TableKind::Audit,
-        ];
-        let tables = Tables::read(&used, lookup).map_err(|found| faults.extend(found));
-        let client = client_from(lookup).map_err(|found| faults.extend(found));
-        let absent = |name: &&str| variable(name).is_none();
-        faults.extend(LAMBDA_VARIABLES.into_iter().filter(absent).map(missing));
-        match (known, tables, client) {
-            (Some(environment), Ok(tables), Ok(client)) if faults.is_empty() => Ok(Self {
-                environment,
-                store: Store::new(client, tables, Meter::default()),
-            }),
-            _ => Err(SettingsFault(faults)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_that_is_missing_is_reported_at_once() {
-        let fault = Settings::read(&|_| None)
-            .map(drop)
-            .map_err(|fault| fault.to_string());
-        let said = fault.err().unwrap_or_default();
-        for name in [
-            "ENVIRONMENT",
-            "DYNAMODB_TABLE_JOBS",
-            "DYNAMODB_TABLE_AGENTS",
-            "DYNAMODB_TABLE_DEPLOYMENTS",
-            "DYNAMODB_TABLE_AUDIT",
-            "AWS_LAMBDA_RUNTIME_API",
-        ] {
-            assert!(said.contains(&format!("{name} is missing")), "{said}");
-        }
-    }
+/// Reads what every function reads, with the tables of what is looked after.
+///
+/// # Errors
+/// Every fault at once.
+pub fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<FunctionSettings, Vec<String>> {
+    let used = [
+        TableKind::Jobs,
+        TableKind::Agents,
+        TableKind::Deployments,
+        TableKind::Credentials,
+        TableKind::Audit,
+    ];
+    FunctionSettings::read(&used, lookup)
 }

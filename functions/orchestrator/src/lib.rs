@@ -29,7 +29,7 @@ pub use message::{Delivery, Source};
 pub use poll::ROUND_EVERY;
 pub use reason::{Closed, Disbelief, Postponement, Refusal};
 pub use report::{Answer, BatchAnswer, Failure, PollReport, Tally};
-pub use settings::{Settings, SettingsFault};
+pub use settings::settings;
 pub use system::{at, now, random};
 
 use domain::limits::Limits;

@@ -2,7 +2,7 @@
 
 use domain::limits::Limits;
 use lambda_runtime::{Error, run, service_fn};
-use orchestrator::{Orchestrator, Parts, Settings, invoke, now, random};
+use orchestrator::{Orchestrator, Parts, invoke, now, random, settings};
 use std::process::ExitCode;
 use std::sync::Arc;
 use telemetry::{MetricSink, Traces, start_logs_and_traces};
@@ -10,19 +10,25 @@ use telemetry::{MetricSink, Traces, start_logs_and_traces};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // What is wrong with the address of a collector is among the faults of the settings.
-    let traces = Traces::read(&|name| std::env::var(name).ok()).unwrap_or_default();
+    let from_env = |name: &str| std::env::var(name).ok();
+    let traces = Traces::read(&from_env).unwrap_or_default();
     start_logs_and_traces("info", &traces);
-    let settings = match Settings::from_env() {
+    let (settings, opener) = match settings(&from_env) {
         Ok(settings) => settings,
-        Err(fault) => {
-            tracing::error!(program = "orchestrator", faults = %fault, "the configuration has faults");
+        Err(faults) => {
+            let faults = faults.join("; ");
+            tracing::error!(
+                program = "orchestrator",
+                faults,
+                "the configuration has faults"
+            );
             return ExitCode::FAILURE;
         }
     };
     let sink = MetricSink::stdout(settings.environment.as_str());
     let orchestrator = Orchestrator::new(Parts {
         store: settings.store,
-        opener: settings.opener,
+        opener,
         now: Arc::new(now),
         random: Arc::new(random),
         limits: Limits::default(),

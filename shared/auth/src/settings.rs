@@ -2,8 +2,7 @@
 
 use crate::Origin;
 use domain::Environment;
-use store::{Store, TableKind, Tables, client_from};
-use telemetry::{LOG_LEVEL, Meter, Traces, check_log_level};
+use store::{FunctionSettings, Store, TableKind};
 
 /// A program that serves HTTP on Lambda.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +31,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads what `lookup` finds in the environment: `ENVIRONMENT` (`live` or `test`), `PUBLIC_ORIGIN`, `LOG_LEVEL` (optional), the
-    /// `DYNAMODB_TABLE_*` of the program, and what Lambda sets itself. There are no defaults for what decides whose data is read.
+    /// Reads what every function reads, and `PUBLIC_ORIGIN`.
     ///
     /// # Errors
     /// Every fault at once.
@@ -41,25 +39,14 @@ impl Settings {
         program: &Program,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<String>> {
-        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let mut faults = Vec::new();
-        let environment = match variable("ENVIRONMENT") {
+        let mut used = program.tables.to_vec();
+        used.extend(WHO_CALLS);
+        let common = FunctionSettings::read(&used, lookup).map_err(|found| faults.extend(found));
+        let origin = lookup("PUBLIC_ORIGIN").filter(|text| !text.is_empty());
+        let origin = match origin.map(|text| Origin::parse(&text)) {
             None => {
-                faults.push(missing("ENVIRONMENT"));
-                None
-            }
-            Some(name) => {
-                let known = Environment::parse(&name);
-                if known.is_none() {
-                    faults.push("ENVIRONMENT must be live or test".to_owned());
-                }
-                known
-            }
-        };
-        let origin = variable("PUBLIC_ORIGIN").map(|text| Origin::parse(&text));
-        let origin = match origin {
-            None => {
-                faults.push(missing("PUBLIC_ORIGIN"));
+                faults.push("PUBLIC_ORIGIN is missing".to_owned());
                 None
             }
             Some(Err(why)) => {
@@ -68,35 +55,15 @@ impl Settings {
             }
             Some(Ok(origin)) => Some(origin),
         };
-        if let Some(Err(why)) = variable(LOG_LEVEL).map(|level| check_log_level(&level)) {
-            faults.push(format!("{LOG_LEVEL}: {why}"));
-        }
-        faults.extend(Traces::read(lookup).err());
-        let mut used = program.tables.to_vec();
-        used.extend(WHO_CALLS);
-        let tables = Tables::read(&used, lookup).map_err(|found| faults.extend(found));
-        let client = client_from(lookup).map_err(|found| faults.extend(found));
-        faults.extend(
-            telemetry::LAMBDA_VARIABLES
-                .into_iter()
-                .filter(|name| variable(name).is_none())
-                .map(missing),
-        );
-        match (environment, origin, tables, client) {
-            (Some(environment), Some(origin), Ok(tables), Ok(client)) if faults.is_empty() => {
-                Ok(Self {
-                    environment,
-                    origin,
-                    store: Store::new(client, tables, Meter::default()),
-                })
-            }
+        match (common, origin) {
+            (Ok(FunctionSettings { environment, store }), Some(origin)) => Ok(Self {
+                environment,
+                origin,
+                store,
+            }),
             _ => Err(faults),
         }
     }
-}
-
-fn missing(name: &str) -> String {
-    format!("{name} is missing")
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod pools;
 mod relays;
 mod schema;
 mod sessions;
+mod settings;
 mod statistics;
 mod sweep;
 mod tenants;
@@ -70,6 +71,7 @@ pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables
 pub use sessions::{
     NewPersonSession, PersonSession, PersonSessionPage, SESSION_IDLE_SECONDS, SESSION_SECONDS,
 };
+pub use settings::FunctionSettings;
 pub use statistics::{PoolQueues, RollUp, Statistics};
 pub use sweep::SweptShard;
 pub use update::Outcome;

@@ -5,7 +5,6 @@ use super::functions::{Function, Functions, ORCHESTRATOR};
 use auth::{Identities, Limits, Program};
 use auth_function::SignIn;
 use embedded_dynamodb::{Permission, Recording};
-use maintenance::Settings;
 use oidc::Network;
 use relays::RoleGuard;
 use serde_json::{Map, Value, json};
@@ -162,14 +161,8 @@ fn asked(name: &str) -> Asked {
             assert!(SignIn::read(&Network::public(), &lookup).is_err());
             of_all(&auth_function::PROGRAM)
         }
-        ORCHESTRATOR => {
-            let fault = orchestrator::Settings::read(&lookup).unwrap_err();
-            fault.to_string().split("; ").map(str::to_owned).collect()
-        }
-        _ => {
-            let fault = Settings::read(&lookup).unwrap_err().to_string();
-            fault.split("; ").map(str::to_owned).collect()
-        }
+        ORCHESTRATOR => orchestrator::settings(&lookup).unwrap_err(),
+        _ => maintenance::settings(&lookup).unwrap_err(),
     };
     let missing = faults
         .iter()
