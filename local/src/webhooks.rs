@@ -162,13 +162,6 @@ impl Webhooks {
         let (Some(id), Some(token)) = (text("/relay/relay_id"), text("/enrolment_token")) else {
             bail!("the relay was not registered: {registered}");
         };
-        let plane = hybrid_relay::Plane::new(&owner.url, false).map_err(anyhow::Error::msg)?;
-        enrol(
-            &plane,
-            &SecretString::from(token.to_owned()),
-            &self.identity,
-        )
-        .await?;
         let rules = json!({ "tools": { "github": [{
             "name": "a push is built", "when": { "event": "PUSH" },
             "then": { "action": "ENQUEUE_JOB", "job_type": "build", "pool_name": pool },
@@ -178,6 +171,14 @@ impl Webhooks {
         if status != StatusCode::OK {
             bail!("the routing rules were not taken: {said}");
         }
+        // Last, because whoever finds the identity at the next start takes all of this for done.
+        let plane = hybrid_relay::Plane::new(&owner.url, false).map_err(anyhow::Error::msg)?;
+        enrol(
+            &plane,
+            &SecretString::from(token.to_owned()),
+            &self.identity,
+        )
+        .await?;
         Ok(())
     }
 
