@@ -15,16 +15,26 @@ use crate::table::table;
 const TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The packages of the functions.
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 7] = [
     "queue",
     "agents",
     "dashboard",
     "auth-function",
+    "relays",
+    "orchestrator",
     "maintenance",
 ];
 
 /// The functions, in the order of the table.
-const FUNCTIONS: [&str; 5] = ["queue", "agents", "dashboard", "auth", "maintenance"];
+const FUNCTIONS: [&str; 7] = [
+    "queue",
+    "agents",
+    "dashboard",
+    "auth",
+    "relays",
+    "orchestrator",
+    "maintenance",
+];
 
 /// The part of the documentation that has the table.
 const PART: &str = "cargo xtask bench-lambda";

@@ -59,7 +59,7 @@ pub(crate) const METRICS_OF_A_STORE_OPERATION: f64 = 3.0;
 pub(crate) const API_OPERATIONS: f64 = 30.0;
 pub(crate) const METRICS_OF_AN_API_OPERATION: f64 = 3.0;
 /// Alarms, dashboards, secrets and keys.
-pub(crate) const ALARMS: f64 = 29.0;
+pub(crate) const ALARMS: f64 = 36.0;
 pub(crate) const DASHBOARDS: f64 = 1.0;
 pub(crate) const SECRETS: f64 = 3.0;
 pub(crate) const KEYS: f64 = 1.0;
@@ -77,6 +77,13 @@ pub(crate) const ROLL_UPS: f64 = 3.0;
 /// For how long a job that ended is counted anew by each roll-up, on average: half a slot of ten minutes, and the two
 /// after it.
 pub(crate) const COUNTED_ANEW_SECONDS: f64 = 7.0 * 60.0;
+
+/// How often the orchestrator is started and how long it goes on, how many rounds it makes in that time, and what each reads
+/// where no relay is polled: one query, half a unit, for each of four shards.
+pub(crate) const ORCHESTRATOR_EVERY_SECONDS: f64 = 60.0;
+pub(crate) const ORCHESTRATOR_SECONDS: f64 = 58.0;
+pub(crate) const ROUNDS: f64 = 12.0;
+pub(crate) const READ_UNITS_OF_A_ROUND: f64 = 2.0;
 
 /// A line of API Gateway's access log.
 pub(crate) const ACCESS_LOG_BYTES: f64 = 400.0;
@@ -111,6 +118,10 @@ pub(crate) fn in_words() -> Vec<String> {
         format!(
             "Maintenance starts every {MAINTENANCE_EVERY_SECONDS} s, goes on for {MAINTENANCE_SECONDS} s, sweeps {SWEEPS} times \
              and rolls up {ROLL_UPS} times."
+        ),
+        format!(
+            "The orchestrator starts every {ORCHESTRATOR_EVERY_SECONDS} s, goes on for {ORCHESTRATOR_SECONDS} s and makes {ROUNDS} rounds. \
+             No relay has sent anything: all jobs come over the API."
         ),
         format!(
             "A line of the access log has {ACCESS_LOG_BYTES} bytes, logs are kept {LOG_MONTHS} months, and Lambda's own lines \

@@ -58,6 +58,7 @@ impl Month {
         let polls_that_find_nothing = month.calls(load, units, functions)?;
         month.sweeps_of_idle_processes(polls_that_find_nothing, units);
         month.maintenance(load, units, functions)?;
+        month.orchestrator(functions)?;
         let jobs_a_day = load.jobs_per_day;
         let kept_days = units.seconds.job_is_kept / SECONDS_OF_A_DAY;
         month.stored_gb = (jobs_a_day * kept_days * units.stored_bytes.job_that_ended
@@ -170,6 +171,20 @@ impl Month {
         self.invocations += invocations;
         self.log_gb += invocations * function.log_bytes_of_call / GB;
         self.work(invocations * assumed::MAINTENANCE_SECONDS);
+        Ok(())
+    }
+
+    /// The orchestrator looks for relays whether there are any or not. What their events take is not counted.
+    fn orchestrator(&mut self, functions: &Functions) -> Result<()> {
+        let invocations = assumed::DAYS * SECONDS_OF_A_DAY / assumed::ORCHESTRATOR_EVERY_SECONDS;
+        self.read_units += invocations * assumed::ROUNDS * assumed::READ_UNITS_OF_A_ROUND;
+        let function = functions
+            .functions
+            .get("orchestrator")
+            .context("the orchestrator was not measured")?;
+        self.invocations += invocations;
+        self.log_gb += invocations * function.log_bytes_of_call / GB;
+        self.work(invocations * assumed::ORCHESTRATOR_SECONDS);
         Ok(())
     }
 
