@@ -4,8 +4,9 @@ use crate::keys::{answer, answer_new, new_key, public_key};
 use auth::{Action, Api, Audited, Caller, Change, EnrollingRelay, OrProblem, Resource};
 use axum::Json;
 use axum::extract::State;
-use store::{KeyId, RelayKeyRotation};
+use store::{KeyId, RelayEnrolment, RelayKeyRotation};
 use web::{ApiJson, Problem};
+use wire::KeyName;
 use wire::relay::{EnrolRelayRequest, EnrolRelayResponse};
 
 /// Bring the key of a relay.
@@ -28,7 +29,7 @@ pub(crate) async fn enrol_relay(
 ) -> Result<Json<EnrolRelayResponse>, Problem> {
     let public = public_key(&request.public_key)?;
     if let Some(key_id) = &with.used_by {
-        return again(&api, key_id, &public).await;
+        return again(&api, &with, (key_id, &public)).await;
     }
     let now = api.now();
     let new = new_key(api.entropy.bytes(), public, &with.relay_id, now);
@@ -51,19 +52,25 @@ pub(crate) async fn enrol_relay(
     // Of two at the same moment the other one was first: with the same key, it was the same relay that asked twice.
     let there = api.store.relay_enrolment(&caller.presented, now).await;
     match there.or_problem()?.and_then(|there| there.used_by) {
-        Some(key_id) => again(&api, &key_id, &public).await,
+        Some(key_id) => again(&api, &with, (&key_id, &public)).await,
         None => Err(Problem::unauthenticated()),
     }
 }
 
-/// What was answered to whoever has brought that key. To anybody else the token is good for nothing any more.
+/// What was answered to whoever has brought that key, as long as its relay signs with it. To anybody else the token is good for
+/// nothing any more.
 async fn again(
     api: &Api,
-    key_id: &KeyId,
-    public: &[u8; 32],
+    with: &RelayEnrolment,
+    (key_id, public): (&KeyId, &[u8; 32]),
 ) -> Result<Json<EnrolRelayResponse>, Problem> {
-    let key = api.store.relay_key(key_id, api.now()).await.or_problem()?;
-    match key.filter(|key| key.public_key == *public) {
+    let now = api.now();
+    let tenant = api.store.tenant(&with.scope);
+    let relay = tenant.relay(&with.relay_id).await.or_problem()?;
+    let name = KeyName::parse(key_id.as_str()).map_err(|_| Problem::internal())?;
+    let signs = relay.is_some_and(|relay| relay.signs_with(&name, now));
+    let key = api.store.relay_key(key_id, now).await.or_problem()?;
+    match key.filter(|key| signs && key.public_key == *public) {
         Some(key) => answer(&key).map(Json),
         None => Err(Problem::unauthenticated()),
     }

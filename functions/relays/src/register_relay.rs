@@ -52,6 +52,12 @@ impl Check for RegisterRelay {
                 Ok(_) => {}
             }
         }
+        for (pointer, queue) in queues_of(request).skip(1) {
+            // What is sent there would be read as an event, and refused again and again.
+            if *queue == request.inbound_queue {
+                fault(pointer, "must not be the queue that is read from");
+            }
+        }
         // Any ExternalId does, to see whether there is a way.
         let any = ExternalId::new([0; 16]);
         let (role, federation) = (request.role_arn.as_ref(), request.federation.as_ref());

@@ -61,7 +61,8 @@ pub(crate) enum RelayKeyRotated {
 /// Replace a relay's key.
 ///
 /// The relay itself brings its next key, in a request that it signs with the present one. If the answer was lost, the same
-/// again, still signed with the old one, is answered the same. A person is given an enrolment token, with which the relay
+/// again, still signed with the old one, is answered the same. There are two good keys at most, so while the one before the present
+/// one is good, only an `overlap_seconds` of 0 replaces it. A person is given an enrolment token, with which the relay
 /// brings its next key.
 #[utoipa::path(
     post,
@@ -100,7 +101,10 @@ async fn by_itself(
     let tenant = api.store.tenant(&relay.scope);
     let now = api.now();
     let seen = tenant.relay(&relay.relay_id).await.or_problem()?;
-    let current = seen.and_then(|seen| seen.current_key);
+    let (current, previous) = match seen {
+        Some(seen) => (seen.current_key, seen.previous_key),
+        None => (None, None),
+    };
     let current = current.ok_or_else(|| Problem::not_found("relay"))?;
     let current = KeyId::parse(current.as_str()).map_err(|_| Problem::internal())?;
     let there = api.store.relay_key(&current, now).await.or_problem()?;
@@ -111,6 +115,16 @@ async fn by_itself(
         }
         // It was brought before, with the key that signs this.
         return answer(&there);
+    }
+    let overlap = previous
+        .map(|(_, until)| until)
+        .filter(|until| now < *until);
+    if let Some(until) = overlap.filter(|_| request.overlap_seconds > 0) {
+        let detail = format!(
+            "the key before the present one is good until {until}, and would end now: replace the present one then, or with an \
+             `overlap_seconds` of 0"
+        );
+        return Err(Problem::conflict(ProblemCode::IllegalTransition, detail));
     }
     let new = new_key(api.entropy.bytes(), public, &relay.relay_id, now);
     let until = now.plus_seconds(i64::from(request.overlap_seconds));

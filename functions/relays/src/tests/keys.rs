@@ -104,6 +104,11 @@ async fn a_relay_replaces_its_key_and_the_old_one_is_good_for_a_day() {
     let another = json!({ "public_key": public(&signing_key(3)) });
     let refused = world.signed(&old, &path, another).await;
     assert_eq!(refused.problem(), (409, "illegal_transition"));
+    // Nor is the old key ended early by a third.
+    let third = json!({ "public_key": public(&signing_key(3)) });
+    let refused = world.signed(&new, &path, third).await;
+    assert_eq!(refused.problem(), (409, "illegal_transition"));
+    assert_eq!(world.beat(&old).await.status, 200);
     let same = world.signed(&new, &path, body).await;
     assert_eq!(same.pointers(), ["/public_key"], "the key itself");
     let shown = world.show(&old.relay_id).await;
@@ -138,12 +143,15 @@ async fn in_an_incident_the_key_ends_at_once() {
     };
     assert_eq!(world.beat(&next).await.status, 200);
     assert_eq!(world.beat(&stolen).await.status, 401);
+    assert_eq!(world.enrol(&token, &next.key).await.status, 200);
 
     // The relay itself can do the same.
     let own = format!("/api/relays/{}/rotate-key", next.relay_id);
     let body = json!({ "public_key": public(&signing_key(3)), "overlap_seconds": 0 });
     assert_eq!(world.signed(&next, &own, body).await.status, 200);
     assert_eq!(world.beat(&next).await.status, 401);
+    let again = world.enrol(&token, &next.key).await;
+    assert_eq!(again.problem(), (401, "unauthenticated"), "it has ended");
 }
 
 #[tokio::test]

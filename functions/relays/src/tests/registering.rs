@@ -92,6 +92,11 @@ async fn what_cannot_be_reached_is_refused_with_every_fault() {
         body.as_object_mut().unwrap().remove("role_arn");
     });
     assert_eq!(said.await, "/decision_queue", "decisions take a role");
+    let said = refused(|body| {
+        body["decision_queue"] = body["inbound_queue"].clone();
+        body["dead_letter_queue"] = body["inbound_queue"].clone();
+    });
+    assert_eq!(said.await, "/decision_queue /dead_letter_queue");
     let said = refused(|body| body["external_id"] = json!("hcp-mine"));
     assert_eq!(said.await, "/external_id");
     let said = refused(|body| {
