@@ -113,7 +113,7 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
 #[tokio::test]
 async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_found() {
     let mut stage = Stage::start().await;
-    for kind in ["item", "log", "answer"] {
+    for kind in ["item", "log", "answer", "answer to a program"] {
         let secret = provider::random();
         stage.canaries.push(Canary::new(kind, &secret));
         let header = match kind {
@@ -121,10 +121,12 @@ async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_f
             "log" => "x-into-log",
             _ => "x-into-answer",
         };
+        let mut headers = vec![(header, secret)];
+        if kind == "answer to a program" {
+            headers.push(("user-agent", "hybrid-agent/0".to_owned()));
+        }
         let operation = format!("POST {LEAKS}");
-        stage
-            .expect(200, &operation, &vec![(header, secret)], &NOTHING)
-            .await;
+        stage.expect(200, &operation, &headers, &NOTHING).await;
     }
     let secret = provider::random();
     stage.canaries.push(Canary::new("message", &secret));
@@ -140,6 +142,7 @@ async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_f
         ("item", "the file plane.db"),
         ("log", "its log"),
         ("answer", "answer "),
+        ("answer to a program", "answers to programs"),
         ("message", "queue message 0"),
     ] {
         let is_it = |leak: &Leak| leak.canary == canary && leak.place.starts_with(place);

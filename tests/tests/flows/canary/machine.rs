@@ -50,7 +50,8 @@ fn has_token(bytes: &[u8]) -> bool {
 fn plane(directory: &Path, data_key: &str) -> Program {
     let mut command = Command::new(binary("hybrid-local"));
     command
-        .args(["--serve", "--no-agent", "--port", "0", "--data-dir"])
+        .args(["--serve", "--no-agent", "--sqs", "none"])
+        .args(["--port", "0", "--data-dir"])
         .arg(directory.join("data"))
         .env("HMAC_KEY_ENCRYPTION_KEY", data_key)
         .env(telemetry::LOG_LEVEL, "trace");

@@ -10,18 +10,23 @@ use auth_function::SignIn;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::post;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use embedded_dynamodb::Engine;
 use http::HeaderMap;
+use http::header::USER_AGENT;
 use maintenance::Maintenance;
 use oidc::{Network, Speaks};
 use orchestrator::{Orchestrator, Parts};
 use queues::Opener;
 use relays::RoleGuard;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,6 +48,11 @@ const ENTRY: &str = "canary::plane::the_process_that_the_other_tests_start";
 /// What it says before the address where it listens.
 const LISTENS: &str = "the plane listens on ";
 const DATABASE: &str = "plane.db";
+/// What agents and relays were answered.
+const ANSWERS: &str = "answers";
+/// How they call themselves.
+const PROGRAMS: &[u8] = b"hybrid-";
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// How often it does what is done without a request.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -120,6 +130,10 @@ impl Plane {
             Place::new("its log", self.program.stdout()),
             Place::new("its standard error", self.program.stderr()),
             Place::new("its traces", self.collector.bytes()),
+            Place::new(
+                "answers to programs",
+                fs::read(self.directory.path().join(ANSWERS)).unwrap_or_default(),
+            ),
         ];
         let database = self.directory.path().join(DATABASE);
         for ending in ["", "-wal"] {
@@ -210,6 +224,7 @@ async fn the_process_that_the_other_tests_start() {
     let app = web::app_with(functions.merge(sabotage(client)), operations);
     // As a function does before it gives its answer, and as if each were a minute after the one before.
     let minutes = Arc::new(AtomicI64::new(0));
+    let app = app.layer(from_fn_with_state(settings.directory, keep_answers));
     let app = app.layer(from_fn(move |request: Request, next: Next| {
         let (requests, traces) = (requests.clone(), traces.clone());
         let at_ms = minutes.fetch_add(1, Ordering::Relaxed) * 60_000;
@@ -221,6 +236,24 @@ async fn the_process_that_the_other_tests_start() {
         }
     }));
     axum::serve(listener, app).await.unwrap();
+}
+
+/// Keeps what agents and relays are answered: the tests see only what they ask for themselves.
+async fn keep_answers(State(directory): State<PathBuf>, request: Request, next: Next) -> Response {
+    let caller = request.headers().get(USER_AGENT);
+    let is_program = caller.is_some_and(|caller| caller.as_bytes().starts_with(PROGRAMS));
+    let response = next.run(request).await;
+    if !is_program {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, MAX_ANSWER_BYTES).await.unwrap();
+    let shown = format!("{:?}\n", head.headers);
+    let answer = [shown.as_bytes(), &body, b"\n"].concat();
+    let mut file = File::options();
+    let file = file.create(true).append(true).open(directory.join(ANSWERS));
+    file.unwrap().write_all(&answer).unwrap();
+    Response::from_parts(head, Body::from(body))
 }
 
 /// The orchestrator and maintenance, as their schedules would start them.

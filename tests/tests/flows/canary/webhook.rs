@@ -391,6 +391,10 @@ async fn of_a_webhook_and_what_comes_of_it_there_is_nothing_but_what_the_contrac
         };
         assert!(is_it("the table "), "{} is in no table", canary.name());
     }
+    let answers = places
+        .iter()
+        .find(|place| place.name == "answers to programs");
+    assert!(answers.unwrap().bytes.len() > 1000);
     let is_told = |place: &Place| place.name.starts_with("its ");
     let mut told: Vec<_> = places.into_iter().filter(is_told).collect();
     assert_eq!(told.len(), 3);
