@@ -6,7 +6,9 @@
 
 mod credentials;
 mod metrics;
+mod moto;
 mod options;
+mod owner;
 mod plane;
 mod provider;
 mod repository;
@@ -16,7 +18,7 @@ mod watch;
 mod webhooks;
 
 pub use credentials::{AGENT_KEY_FILE, API_TOKEN_FILE, INVITATION_FILE};
-pub use options::Options;
+pub use options::{Options, Sqs};
 pub use plane::{Plane, PlaneError, document, router, router_with};
 pub use provider::{CLIENT_ID, OTHER_CLIENT_ID, OTHER_CLIENT_SECRET, Provider};
 pub use session::run;

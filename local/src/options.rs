@@ -1,7 +1,9 @@
 //! The command line.
 
 use clap::Parser;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 use wire::{JobType, PoolName};
 
 /// Runs the Hybrid CI/CD control plane on this machine, with an agent, and one job for the commit you are at.
@@ -32,9 +34,10 @@ pub struct Options {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "no_agent")]
     pub jobs: u32,
 
-    /// An SQS of your own for the relay's queue, such as moto's at http://127.0.0.1:5000. Default: a queue in this process.
+    /// An SQS of your own for the relay's queue, such as moto's at http://127.0.0.1:5000; `none` for a queue in this process.
+    /// Default: a moto that is started for it where `moto_server` is installed, else a queue in this process.
     #[arg(long, value_name = "URL")]
-    pub sqs: Option<String>,
+    pub sqs: Option<Sqs>,
 
     /// The pool of the agent and of the job.
     #[arg(long, default_value = "default")]
@@ -55,4 +58,24 @@ pub struct Options {
     /// The git repository whose HEAD the job is for. Default: the one around the current directory.
     #[arg(long, value_name = "DIR")]
     pub repository: Option<PathBuf>,
+}
+
+/// Where the relay's queue is to be.
+#[derive(Debug, Clone)]
+pub enum Sqs {
+    /// At an SQS that answers there.
+    At(String),
+    /// In this process.
+    None,
+}
+
+impl FromStr for Sqs {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "none" => Self::None,
+            url => Self::At(url.to_owned()),
+        })
+    }
 }

@@ -1,8 +1,11 @@
 //! The control plane in this process.
 
 use crate::credentials::{self, Credentials, ENVIRONMENT};
+use crate::moto::Moto;
+use crate::options::Sqs;
+use crate::owner::Owner;
 use crate::provider::Provider;
-use crate::webhooks::{Owner, Webhooks};
+use crate::webhooks::Webhooks;
 use crate::{metrics, server};
 use anyhow::{Context, Result};
 use auth::{Api, Identities, KeyEncryption, Limits, Origin};
@@ -13,7 +16,7 @@ use maintenance::Maintenance;
 use oidc::Network;
 use relays::RoleGuard;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, Tables};
@@ -47,6 +50,8 @@ pub struct Plane {
     credentials: Credentials,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends with the plane.
+    _moto: Option<Moto>,
 }
 
 /// What a plane is to be.
@@ -56,8 +61,8 @@ pub(crate) struct PlaneOptions {
     pub(crate) data_dir: PathBuf,
     pub(crate) memory: bool,
     pub(crate) pool: PoolName,
-    /// An SQS for the relay's queue.
-    pub(crate) sqs: Option<String>,
+    /// Where the relay's queue is to be.
+    pub(crate) sqs: Option<Sqs>,
 }
 
 /// Why a plane could not start, where there is something the user can do.
@@ -170,7 +175,7 @@ impl Plane {
         let sink = MetricSink::kept(ENVIRONMENT.as_str(), kept.clone());
         let router = router_with_metrics(&api, provider.sign_in()?, identities, kept);
         let url = format!("http://{address}");
-        let webhooks = Webhooks::prepare(&api, &data_dir, &url, sqs.as_deref()).await?;
+        let (webhooks, moto) = webhooks(&api, (&data_dir, &url), sqs).await?;
         let router = webhooks.beside(router);
         let mut tasks = vec![
             tokio::spawn(server::serve(listener, router, stopped.clone())),
@@ -185,6 +190,7 @@ impl Plane {
             credentials,
             stop,
             tasks,
+            _moto: moto,
         })
     }
 
@@ -212,6 +218,38 @@ impl Plane {
             }
         }
     }
+}
+
+/// A relay with its queue where it is to be. A moto that is installed and does not work is no reason not to start.
+async fn webhooks(
+    api: &Api,
+    (data_dir, url): (&Path, &str),
+    sqs: Option<Sqs>,
+) -> Result<(Webhooks, Option<Moto>)> {
+    let prepare = |sqs| Webhooks::prepare(api, data_dir, url, sqs);
+    let with_moto = async {
+        let Some(moto) = Moto::start_if_installed().await? else {
+            return Ok(None);
+        };
+        let webhooks = Box::pin(prepare(Some(moto.url().to_owned()))).await?;
+        anyhow::Ok(Some((webhooks, Some(moto))))
+    };
+    match sqs {
+        Some(Sqs::At(url)) => return Ok((Box::pin(prepare(Some(url))).await?, None)),
+        Some(Sqs::None) => {}
+        None => match with_moto.await {
+            Ok(Some(both)) => return Ok(both),
+            Ok(None) => {}
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    error,
+                    "moto does not work; the relay's queue is in this process"
+                );
+            }
+        },
+    }
+    Ok((Box::pin(prepare(None)).await?, None))
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {

@@ -2,6 +2,7 @@
 //! on, and the orchestrator that reads them from there. A push to GitHub becomes the job `build`.
 
 use crate::credentials;
+use crate::owner::{CALL_TIMEOUT, Owner};
 use anyhow::{Context, Result, bail};
 use auth::Api;
 use axum::Router;
@@ -13,9 +14,9 @@ use hybrid_relay::{
 };
 use orchestrator::{Delivery, Orchestrator, Source};
 use queues::{Access, LocalQueues, MAX_RECEIVED, Opener, Queue, SqsAddress};
-use reqwest::{Client, Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use reqwest::Client;
+use secrecy::SecretString;
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use wire::PoolName;
-use wire::relay::{QueueReference, VaultReference};
+use wire::relay::{QueueReference, RoutingAction, RoutingDocument, VaultReference};
 
 /// The file, in the data directory, that holds the secret that webhooks are signed with.
 pub const WEBHOOK_SECRET_FILE: &str = "webhook-secret";
@@ -45,8 +46,6 @@ const SQS_EVENTS: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/hybri
 
 /// How often queues are read. A deployed orchestrator reads them for 58 s of every minute.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-/// How long one call to the plane's own API may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A relay, with what it takes to act on its events.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ impl Webhooks {
         api: &Api,
         directory: &Path,
         url: &str,
-        sqs: Option<&str>,
+        sqs: Option<String>,
     ) -> Result<Self> {
         let directory =
             std::path::absolute(directory).context("the data directory has no absolute path")?;
@@ -87,7 +86,7 @@ impl Webhooks {
             directory.join(WEBHOOK_SECRET_FILE),
         );
         ensure_secret(&secret, api)?;
-        let (opener, events) = match sqs {
+        let (opener, events) = match &sqs {
             None => (Opener::local(LocalQueues::default()), local(EVENTS)),
             Some(endpoint) => (at_sqs(endpoint).await?, sqs_events()),
         };
@@ -143,57 +142,45 @@ impl Webhooks {
         )
     }
 
-    /// Has the plane know the relay, as a person would, unless it does: registers it, brings its key, and says that a push is
-    /// to become the job `build`.
+    /// Has the plane know the relay, as a person would, unless it does: registers it, says that a push is to become the job
+    /// `build`, and brings its key. Rules that somebody has written stay, also when the relay's queue is another than the last time.
     pub(crate) async fn register(&self, owner: &Owner, pool: &PoolName) -> Result<()> {
-        if self.is_known(owner).await? {
-            return Ok(());
-        }
-        if self.identity.exists() {
-            fs::remove_file(&self.identity).context("the identity of a relay that is gone")?;
-        }
-        let request = json!({
-            "name": "local", "inbound_queue": self.events, "decision_queue": local(DECISIONS),
-        });
-        let (_, registered) = owner
-            .call(Method::POST, "/api/relays/register", Some(&request))
-            .await?;
-        let text = |pointer: &str| registered.pointer(pointer).and_then(Value::as_str);
-        let (Some(id), Some(token)) = (text("/relay/relay_id"), text("/enrolment_token")) else {
-            bail!("the relay was not registered: {registered}");
+        let mut rules = first_rules(pool)?;
+        let known = match self.identity()? {
+            Some(identity) => owner.relay(identity.relay_id()).await?,
+            None => None,
         };
-        let rules = json!({ "tools": { "github": [{
-            "name": "a push is built", "when": { "event": "PUSH" },
-            "then": { "action": "ENQUEUE_JOB", "job_type": "build", "pool_name": pool },
-        }] } });
-        let path = format!("/api/relays/{id}/routing");
-        let (status, said) = owner.call(Method::PUT, &path, Some(&rules)).await?;
-        if status != StatusCode::OK {
-            bail!("the routing rules were not taken: {said}");
+        if let Some(known) = &known {
+            let is_first = rules == with_pool(&known.rules, pool);
+            if !is_first {
+                rules = known.rules.clone();
+            }
+            if known.inbound_queue == self.events {
+                if rules != known.rules {
+                    owner.put_rules(&known.id, &rules, known.version).await?;
+                }
+                return Ok(());
+            }
         }
-        // Last, because whoever finds the identity at the next start takes all of this for done.
-        let plane = hybrid_relay::Plane::new(&owner.url, false).map_err(anyhow::Error::msg)?;
-        enrol(
-            &plane,
-            &SecretString::from(token.to_owned()),
-            &self.identity,
-        )
-        .await?;
-        Ok(())
+        let (id, token) = owner
+            .register_relay(&self.events, &local(DECISIONS))
+            .await?;
+        owner.put_rules(&id, &rules, 0).await?;
+        if self.identity.exists() {
+            fs::remove_file(&self.identity).context("the identity of the relay before")?;
+        }
+        // After all else, because whoever finds the identity at the next start takes it for done.
+        let plane = hybrid_relay::Plane::new(owner.url(), false).map_err(anyhow::Error::msg)?;
+        enrol(&plane, &token, &self.identity).await?;
+        match known {
+            Some(known) => owner.delete_relay(&known.id).await,
+            None => Ok(()),
+        }
     }
 
-    /// Whether the plane knows the relay of the file, with the queue that it has now.
-    async fn is_known(&self, owner: &Owner) -> Result<bool> {
-        let Some(text) = credentials::read(&self.identity)? else {
-            return Ok(false);
-        };
-        let Some(identity) = Identity::parse(&text) else {
-            return Ok(false);
-        };
-        let path = format!("/api/relays/{}", identity.relay_id());
-        let (status, found) = owner.call(Method::GET, &path, None).await?;
-        let relay = &found["relay"];
-        Ok(status == StatusCode::OK && relay["inbound_queue"] == json!(self.events))
+    fn identity(&self) -> Result<Option<Identity>> {
+        let text = credentials::read(&self.identity)?;
+        Ok(text.and_then(|text| Identity::parse(&text)))
     }
 
     /// Starts what is done without a request: heartbeats, and acting on events.
@@ -237,6 +224,25 @@ fn local(name: &str) -> QueueReference {
     }
 }
 
+/// A push becomes the job `build`.
+fn first_rules(pool: &PoolName) -> Result<RoutingDocument> {
+    Ok(serde_json::from_value(json!({ "tools": { "github": [{
+        "name": "a push is built", "when": { "event": "PUSH" },
+        "then": { "action": "ENQUEUE_JOB", "job_type": "build", "pool_name": pool },
+    }] } }))?)
+}
+
+/// These rules, with all their jobs in that pool.
+fn with_pool(rules: &RoutingDocument, pool: &PoolName) -> RoutingDocument {
+    let mut rules = rules.clone();
+    for rule in rules.tools.values_mut().flatten() {
+        if let RoutingAction::EnqueueJob { pool_name, .. } = &mut rule.then {
+            *pool_name = pool.clone();
+        }
+    }
+    rules
+}
+
 fn sqs_events() -> QueueReference {
     QueueReference {
         provider: wire::QueueProvider::AwsSqs,
@@ -259,9 +265,12 @@ async fn at_sqs(endpoint: &str) -> Result<Opener> {
         .body(json!({ "QueueName": name }).to_string())
         .send()
         .await
-        .with_context(|| format!("--sqs: {endpoint} does not answer"))?;
+        .with_context(|| format!("the SQS at {endpoint} does not answer"))?;
     if !created.status().is_success() {
-        bail!("--sqs: {endpoint} has made no queue: {}", created.status());
+        bail!(
+            "the SQS at {endpoint} has made no queue: {}",
+            created.status()
+        );
     }
     let lookup = |name: &str| match name {
         "AWS_REGION" => Some("us-east-1".to_owned()),
@@ -324,40 +333,5 @@ async fn be_triggered(orchestrator: &Orchestrator, queue: &Queue, address: &SqsA
                 tracing::warn!(%error, "a message was not deleted, and comes back");
             }
         }
-    }
-}
-
-/// Whoever owns the plane, and calls its API.
-#[derive(Debug)]
-pub(crate) struct Owner {
-    client: Client,
-    url: String,
-    token: SecretString,
-}
-
-impl Owner {
-    pub(crate) fn new(url: String, token: SecretString) -> Result<Self> {
-        Ok(Self {
-            client: client()?,
-            url,
-            token,
-        })
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(StatusCode, Value)> {
-        let call = self.client.request(method, format!("{}{path}", self.url));
-        let mut call = call.bearer_auth(self.token.expose_secret());
-        if let Some(body) = body {
-            call = call.json(body);
-        }
-        let answer = call.send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 }

@@ -46,6 +46,8 @@ pub(crate) fn run() -> Result<()> {
             "--serve",
             "--no-agent",
             "--memory",
+            "--sqs",
+            "none",
             "--port",
             "0",
             "--data-dir",

@@ -87,7 +87,8 @@ impl Plane {
 
 fn spawn(directory: &Path) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_hybrid-local"))
-        .args(["--serve", "--no-agent", "--port", "0", "--data-dir"])
+        .args(["--serve", "--no-agent", "--sqs", "none"])
+        .args(["--port", "0", "--data-dir"])
         .arg(directory)
         .stdout(Stdio::piped())
         .spawn()

@@ -1,12 +1,18 @@
 //! `hybrid-local` as somebody at a terminal meets it.
 
 use crate::harness::{
-    Agent, Api, Plane, Program, Repo, SOON, binary, moto, project_root, spec, until,
+    Agent, Api, Plane, Program, Repo, SOON, binary, is_alive, moto, project_root, spec, until,
 };
 use hybrid_local::API_TOKEN_FILE;
 use nix::sys::signal::Signal;
-use std::fs;
+use reqwest::Client;
+use reqwest::header::IF_MATCH;
+use serde_json::Value;
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -24,8 +30,13 @@ struct Run {
 }
 
 impl Run {
+    /// Starts it, with its queue in the process unless the arguments say otherwise.
     fn start(directory: &Path, arguments: &[&str]) -> Self {
-        Self::start_with(directory, arguments, |_| {})
+        Self::start_with(directory, arguments, |command| {
+            if !arguments.contains(&"--sqs") {
+                command.args(["--sqs", "none"]);
+            }
+        })
     }
 
     fn start_with(directory: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
@@ -355,4 +366,70 @@ async fn the_same_goes_for_a_queue_of_moto() {
     if let Some(moto) = moto() {
         a_push_becomes_a_green_job(&["--sqs", &moto]).await;
     }
+}
+
+/// Where the queues of its relays are, and what the first rule of each is called, after it has started in that directory with
+/// that path. In the end the rule is called otherwise.
+async fn relays_of(directory: &Path, path: &OsStr, rule: &str) -> Vec<(String, String)> {
+    let mut run = Run::start_with(directory, &["--serve", "--port", "0"], |command| {
+        command.env("PATH", path);
+    });
+    run.says("Ctrl-C stops it").await;
+    let said = run.program.stdout();
+    let mut words = said.split_whitespace();
+    let url = words.find(|word| word.starts_with("http://")).unwrap();
+    let token = fs::read_to_string(directory.join(".hybrid-ci").join(API_TOKEN_FILE)).unwrap();
+    let api = Api::new(url, &token);
+    let answer = api.get("/api/relays").await.expect(200);
+    let mut found = Vec::new();
+    for relay in answer["relays"].as_array().unwrap() {
+        let path = format!(
+            "/api/relays/{}/routing",
+            relay["relay_id"].as_str().unwrap()
+        );
+        let mut routing = api.get(&path).await.expect(200);
+        let provider = relay["inbound_queue"]["provider"].as_str().unwrap();
+        let name = routing["routing"]["tools"]["github"][0]["name"].take();
+        found.push((provider.to_owned(), name.as_str().unwrap().to_owned()));
+        routing["routing"]["tools"]["github"][0]["name"] = rule.into();
+        let version = format!("\"{}\"", routing["version"]);
+        let put = Client::builder().no_proxy().build().unwrap();
+        let put = put.put(format!("{url}{path}")).bearer_auth(&token);
+        let put = put.header(IF_MATCH, version).json(&routing["routing"]);
+        assert_eq!(put.send().await.unwrap().status(), 200);
+    }
+    run.program.signal(Signal::SIGINT);
+    assert_eq!(run.exit_code().await, 0);
+    found
+}
+
+#[tokio::test]
+async fn a_moto_that_is_installed_has_the_queue_and_ends_with_the_plane() {
+    let Some(moto) = moto() else { return };
+    let repo = Repo::with_script("true");
+    let programs = tempfile::tempdir().unwrap();
+    let installed = programs.path().join("moto_server");
+    let id = programs.path().join("id");
+    let path = env::var_os("PATH").unwrap();
+    let with_moto = env::split_paths(&path);
+    let with_moto = [programs.path().to_owned()].into_iter().chain(with_moto);
+    let with_moto = env::join_paths(with_moto).unwrap();
+
+    let script = format!(
+        "#!/bin/sh\necho $$ > '{}'\necho ' * Running on {moto}' >&2\nexec sleep 600\n",
+        id.display()
+    );
+    fs::write(&installed, script).unwrap();
+    fs::set_permissions(&installed, Permissions::from_mode(0o755)).unwrap();
+    let pair = |queue: &str, rule: &str| vec![(queue.to_owned(), rule.to_owned())];
+    let relays = relays_of(repo.path(), &with_moto, "mine").await;
+    assert_eq!(relays, pair("AWS_SQS", "a push is built"));
+    let id: u32 = fs::read_to_string(&id).unwrap().trim().parse().unwrap();
+    until("moto to end", SOON, async || (!is_alive(id)).then_some(())).await;
+
+    // One that does not work is as none; the relay has another queue from then on, is the only one, and has the rules it had.
+    fs::write(&installed, "#!/bin/sh\nexit 1\n").unwrap();
+    let relays = relays_of(repo.path(), &with_moto, "mine").await;
+    assert_eq!(relays, pair("LOCAL", "mine"));
+    assert_eq!(relays_of(repo.path(), &with_moto, "mine").await, relays);
 }

@@ -123,7 +123,8 @@ fn data(directory: &Path) -> PathBuf {
 fn launch(directory: &Path, port: u16, flags: &[&str]) -> Program {
     let mut command = Command::new(binary("hybrid-local"));
     command
-        .args(["--serve", "--no-agent", "--port", &port.to_string()])
+        .args(["--serve", "--no-agent", "--sqs", "none"])
+        .args(["--port", &port.to_string()])
         .args(flags)
         .arg("--data-dir")
         .arg(data(directory));
