@@ -7,7 +7,6 @@ use hybrid_local::API_TOKEN_FILE;
 use nix::sys::signal::Signal;
 use reqwest::Client;
 use reqwest::header::IF_MATCH;
-use serde_json::Value;
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
