@@ -1,6 +1,6 @@
 //! Checks of a request beyond its shape: ranges and lengths, all faults reported at once.
 
-use crate::text::Tags;
+use crate::text::{LOOKS_LIKE_A_CREDENTIAL, Tags, looks_like_a_credential};
 use std::fmt::Display;
 
 /// One thing that is wrong with a request, and where.
@@ -40,6 +40,16 @@ pub fn check_range<T: PartialOrd + Display + Copy>(
 /// Adds a fault unless the value is a percentage.
 pub fn check_percent(faults: &mut Vec<Fault>, pointer: &str, value: f64) {
     check_range(faults, pointer, value, (0.0, 100.0));
+}
+
+/// Adds a fault if a text looks like a credential.
+pub(crate) fn check_no_credential(faults: &mut Vec<Fault>, pointer: &str, text: Option<&str>) {
+    if text.is_some_and(looks_like_a_credential) {
+        faults.push(Fault {
+            pointer: pointer.to_owned(),
+            detail: LOOKS_LIKE_A_CREDENTIAL.to_owned(),
+        });
+    }
 }
 
 /// Adds a fault for each limit that the tags break: 16 tags, 512 bytes in all.

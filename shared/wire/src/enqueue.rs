@@ -1,6 +1,6 @@
 //! What somebody asks to have run.
 
-use crate::check::{Check, Fault, check_range, check_tags};
+use crate::check::{Check, Fault, check_no_credential, check_range, check_tags};
 use crate::text::{
     Invalid, JobType, PoolName, Tags, check_printable, checked_text, invalid, refuse_credentials,
 };
@@ -105,6 +105,17 @@ macro_rules! new_job {
         impl Check for $name {
             fn check(&self, faults: &mut Vec<Fault>) {
                 check_tags(faults, "/tags", &self.tags);
+                for (key, value) in &self.tags {
+                    check_no_credential(faults, "/tags", Some(key));
+                    check_no_credential(faults, "/tags", Some(value));
+                }
+                let git_ref = self.git_ref.as_ref().map(GitRef::as_str);
+                let git_author = self.git_author.as_ref().map(GitAuthor::as_str);
+                let spec_ref = self.spec_ref.as_ref().map(SpecRef::as_str);
+                check_no_credential(faults, "/git_repo", Some(self.git_repo.as_str()));
+                check_no_credential(faults, "/git_ref", git_ref);
+                check_no_credential(faults, "/git_author", git_author);
+                check_no_credential(faults, "/spec_ref", spec_ref);
                 check_range(faults, "/timeout_seconds", self.timeout_seconds, (1, 86_400));
                 check_range(faults, "/max_attempts", self.max_attempts, (1, 10));
             }
@@ -151,6 +162,32 @@ impl From<CreateJobRequest> for EnqueueRequest {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_text_of_a_new_job_may_look_like_a_credential() {
+        let credential = "npm_Q7m2Zk9Xv4Bt6Ny8Rc3Wd5Q7m2Zk9Xv4Bt6N";
+        for (field, pointer, value) in [
+            (
+                "git_repo",
+                "/git_repo",
+                json!(format!("https://git.example.com/{credential}")),
+            ),
+            ("git_ref", "/git_ref", json!(credential)),
+            ("git_author", "/git_author", json!(credential)),
+            ("spec_ref", "/spec_ref", json!(credential)),
+            ("tags", "/tags", json!({ "token": credential })),
+            ("tags", "/tags", json!({ credential.to_lowercase(): "" })),
+        ] {
+            let mut job: serde_json::Value = serde_json::from_str(LEAST).unwrap();
+            job[field] = value;
+            let job: CreateJobRequest = serde_json::from_value(job).unwrap();
+            let mut faults = Vec::new();
+            job.check(&mut faults);
+            let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+            assert_eq!(pointers, [pointer], "{field}");
+        }
+    }
 
     const LEAST: &str = r#"{"job_type":"build","git_repo":"https://git.example.com/a",
         "git_commit_sha":"4b825dc642cb6eb9a060e54bf8d69288fbee4904"}"#;

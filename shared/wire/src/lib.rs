@@ -34,6 +34,7 @@ pub use problem::ProblemDetails;
 pub use text::{
     AgentId, DeploymentId, EventId, Invalid, JobId, JobType, KeyName, PoolName, RelayId,
     ServiceName, ServiceVersion, SessionId, ShortText, Tags, TenantId, ToolName, UserId,
+    looks_like_a_credential,
 };
 pub use time::Timestamp;
 pub use vocabulary::{

@@ -1,5 +1,9 @@
 //! Names and ids: text that has been checked once and is then a type of its own.
 
+mod credentials;
+
+pub use credentials::looks_like_a_credential;
+
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -64,28 +68,18 @@ pub(crate) fn check_printable(text: &str, least: usize, most: usize) -> Result<(
 }
 
 /// Refuses what looks like a credential: the control plane must never come to hold one by mistake.
+///
+/// Texts that are stored are read by this too, so it knows the marks of the first release alone. What is new is asked for the
+/// others by [`check_no_credential`](crate::check::check_no_credential).
 pub(crate) fn refuse_credentials(text: &str) -> Result<(), Invalid> {
-    const MARKS: [&str; 12] = [
-        "hcp_live_",
-        "hcp_test_",
-        "ghp_",
-        "gho_",
-        "ghs_",
-        "github_pat_",
-        "glpat-",
-        "xoxb-",
-        "xoxp-",
-        "sk_live_",
-        "AKIA",
-        "-----BEGIN",
-    ];
-    if MARKS.iter().any(|mark| text.contains(mark)) {
-        return invalid(
-            "looks like a credential; credentials must not be sent to the control plane",
-        );
+    if credentials::has_a_first_mark(text) {
+        return invalid(LOOKS_LIKE_A_CREDENTIAL);
     }
     Ok(())
 }
+
+pub(crate) const LOOKS_LIKE_A_CREDENTIAL: &str =
+    "looks like a credential; credentials must not be sent to the control plane";
 
 /// A newtype of checked text: parsed once, then passed on as itself.
 macro_rules! checked_text {

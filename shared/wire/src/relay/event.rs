@@ -1,7 +1,7 @@
 //! The metadata contract: everything that may be said of a webhook. A closed set of fields, each with a length and a
 //! character set; what is not here does not reach the control plane.
 
-use crate::check::{Check, Fault, check_range};
+use crate::check::{Check, Fault, check_no_credential, check_range};
 use crate::text::{
     EventId, RelayId, ToolName, check_name, check_printable, checked_text, invalid,
     refuse_credentials,
@@ -169,5 +169,88 @@ impl Check for RelayEvent {
             self.event.path_classes.len(),
             (0, MAX_PATH_CLASSES),
         );
+        let event = &self.event;
+        for (pointer, text) in [
+            ("/event/action", event.action.as_ref().map(Label::as_str)),
+            (
+                "/event/repository",
+                event.repository.as_ref().map(RepositoryName::as_str),
+            ),
+            (
+                "/event/git_repo",
+                event.git_repo.as_ref().map(GitRepo::as_str),
+            ),
+            ("/event/branch", event.branch.as_ref().map(Branch::as_str)),
+            ("/event/tag", event.tag.as_ref().map(Branch::as_str)),
+            ("/event/author", event.author.as_ref().map(Login::as_str)),
+            ("/event/status", event.status.as_ref().map(Label::as_str)),
+            (
+                "/event/severity",
+                event.severity.as_ref().map(Label::as_str),
+            ),
+            (
+                "/event/environment",
+                event.environment.as_ref().map(Label::as_str),
+            ),
+        ] {
+            check_no_credential(faults, pointer, text);
+        }
+        for class in &event.path_classes {
+            check_no_credential(faults, "/event/path_classes", Some(class.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn faults(field: &str, value: &Value) -> Vec<String> {
+        let mut event = json!({
+            "version": 1,
+            "relay_id": "relay-01JAB3Z5K8Q4V6W7X9Y0ZABCDE",
+            "instance": "0".repeat(32),
+            "sequence": 1,
+            "sent_at": "2026-01-01T00:00:00.000Z",
+            "event": {
+                "event_id": "evt-01JAB3Z5K8Q4V6W7X9Y0ZABCDE",
+                "tool": "github",
+                "event": "PUSH",
+                "received_at": "2026-01-01T00:00:00.000Z",
+                "body_bytes": 1,
+                "commitment": { "algorithm": "SHA256", "digest": "0".repeat(64) },
+            },
+        });
+        event["event"][field] = value.clone();
+        let event: RelayEvent = serde_json::from_value(event).unwrap();
+        let mut faults = Vec::new();
+        event.check(&mut faults);
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    /// As a relay that does not look at it, or makes it lower-case, would send it.
+    #[test]
+    fn no_field_of_an_event_may_look_like_a_credential() {
+        let credential = "npm_q7m2zk9xv4bt6ny8rc3wd5q7m2zk9xv4bt6n";
+        for field in [
+            "action",
+            "repository",
+            "branch",
+            "tag",
+            "author",
+            "status",
+            "severity",
+            "environment",
+        ] {
+            let pointer = format!("/event/{field}");
+            assert_eq!(faults(field, &json!(credential)), [pointer], "{field}");
+            assert!(faults(field, &json!("npm_update")).is_empty(), "{field}");
+        }
+        let address = json!(format!("https://git.example.com/a/{credential}.git"));
+        assert_eq!(faults("git_repo", &address), ["/event/git_repo"]);
+        let classes = json!(["docs", credential]);
+        assert_eq!(faults("path_classes", &classes), ["/event/path_classes"]);
     }
 }
