@@ -10,6 +10,7 @@ mod key;
 mod server;
 
 pub use key::{SigningKey, key_document};
+pub use server::read_request;
 pub(crate) use server::{Reply, Server};
 
 use crate::network::{Network, Speaks};

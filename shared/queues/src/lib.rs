@@ -47,6 +47,8 @@ pub struct Message {
     pub receipt: String,
     /// What was sent.
     pub body: String,
+    /// What kind of message its sender says that it is; empty if that is not said.
+    pub subject: String,
     /// How often it has been received, this time included; 1 where the queue does not say.
     pub receive_count: u32,
 }

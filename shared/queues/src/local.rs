@@ -85,6 +85,7 @@ impl LocalQueue {
                 // As with SQS, a receipt is of one time that the message was received.
                 receipt: format!("{}:{}", held.id, held.receive_count),
                 body: held.body.clone(),
+                subject: held.subject.clone(),
                 receive_count: held.receive_count,
             }
         });

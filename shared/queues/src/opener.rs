@@ -154,7 +154,7 @@ impl Opener {
             }
             QueueAddress::PubSub(address) => {
                 let tokens = match access {
-                    Access::Ambient => self.own(Machine::google)?,
+                    Access::Ambient => self.own(|machine| Ok(machine.google()))?,
                     Access::Federation {
                         federation: federation @ Federation::Gcp { .. },
                         external_id,
@@ -173,11 +173,14 @@ impl Opener {
     }
 
     /// Tokens of the machine that this is. A queue keeps them, and a relay opens one queue.
-    fn own(&self, source: impl Fn(&Machine) -> Source) -> Result<Tokens, QueueError> {
+    fn own(
+        &self,
+        source: impl Fn(&Machine) -> Result<Source, QueueError>,
+    ) -> Result<Tokens, QueueError> {
         let Some(machine) = &self.machine else {
             return Err(wrong_access());
         };
-        Ok(Tokens::new(self.http.clone(), source(machine)))
+        Ok(Tokens::new(self.http.clone(), source(machine)?))
     }
 
     fn federated(&self, federation: &Federation, external_id: &ExternalId) -> Tokens {

@@ -49,6 +49,15 @@ struct Body {
     data: String,
     #[serde(default)]
     message_id: String,
+    #[serde(default)]
+    attributes: Beside,
+}
+
+/// What stands beside a body.
+#[derive(Default, Deserialize)]
+struct Beside {
+    #[serde(default)]
+    subject: String,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +180,7 @@ fn message_of(received: Received) -> Message {
         id: received.message.message_id,
         receipt: received.ack_id,
         body: body[..cut].to_owned(),
+        subject: received.message.attributes.subject,
         receive_count: received.delivery_attempt.max(1),
     }
 }

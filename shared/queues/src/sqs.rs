@@ -78,6 +78,7 @@ impl Sqs {
             .max_number_of_messages(i32::try_from(max).unwrap_or(1))
             .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or_default())
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_attribute_names(SUBJECT)
             .customize()
             .config_override(self.own(wait))
             .send()
@@ -158,10 +159,13 @@ fn message_of(message: aws_sdk_sqs::types::Message) -> Option<Message> {
         .as_ref()
         .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
         .and_then(|text| text.parse().ok());
+    let mut attributes = message.message_attributes.unwrap_or_default();
+    let subject = attributes.remove(SUBJECT).and_then(|it| it.string_value);
     Some(Message {
         id: message.message_id.unwrap_or_default(),
         receipt: message.receipt_handle?,
         body: message.body.unwrap_or_default(),
+        subject: subject.unwrap_or_default(),
         receive_count: receive_count.unwrap_or(1),
     })
 }

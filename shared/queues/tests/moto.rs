@@ -111,6 +111,7 @@ async fn a_message_is_sent_received_and_deleted() {
         (message.body.as_str(), message.receive_count),
         (MESSAGE.body, 1)
     );
+    assert_eq!(message.subject, MESSAGE.subject);
     let attributes = queue.attributes().await.unwrap();
     assert_eq!(
         (attributes.waiting, attributes.in_flight),

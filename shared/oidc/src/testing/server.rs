@@ -111,8 +111,8 @@ async fn speak(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: impl Fn(
     let _ = stream.shutdown().await;
 }
 
-/// Reads a head, and as much of a body as it announces.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+/// Reads a request of HTTP/1.1: its head, and as much of a body as it announces. `None` if it ends before.
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read).into_owned();

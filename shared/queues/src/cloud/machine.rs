@@ -2,6 +2,7 @@
 
 use super::Source;
 use super::source::Assertion;
+use crate::QueueError;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use wire::relay::EntraId;
@@ -15,6 +16,8 @@ pub(crate) struct Machine {
     /// Which of several identities, where a machine of Azure has several.
     client_id: Option<EntraId>,
     entra: Entra,
+    /// What is wrong with what is said of Azure.
+    faults: Vec<String>,
 }
 
 /// How a program on Azure learns who it is.
@@ -33,12 +36,19 @@ enum Entra {
 
 impl Machine {
     /// Reads `AZURE_CLIENT_ID`, `AZURE_TENANT_ID`, `AZURE_FEDERATED_TOKEN_FILE`, `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    /// An id may be written in either case.
     pub(crate) fn read(lookup: Lookup<'_>) -> Self {
-        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let id = |name: &str| variable(name).and_then(|text| EntraId::parse(&text).ok());
-        let workload = id("AZURE_TENANT_ID").zip(variable("AZURE_FEDERATED_TOKEN_FILE"));
+        let variable = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let mut faults = Vec::new();
+        let mut id = |name: &str| {
+            let text = variable(name)?.trim().to_ascii_lowercase();
+            let id = EntraId::parse(&text);
+            let what = "must be a UUID, such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+            id.map_err(|_| faults.push(format!("{name}: {what}"))).ok()
+        };
+        let (directory, client_id) = (id("AZURE_TENANT_ID"), id("AZURE_CLIENT_ID"));
+        let workload = directory.zip(variable("AZURE_FEDERATED_TOKEN_FILE"));
         let served = variable("IDENTITY_ENDPOINT").zip(variable("IDENTITY_HEADER"));
-        let client_id = id("AZURE_CLIENT_ID");
         let entra = match (workload, served) {
             (Some((directory, file)), _) if client_id.is_some() => Entra::Workload {
                 directory,
@@ -50,13 +60,23 @@ impl Machine {
             },
             _ => Entra::Host,
         };
-        Self { client_id, entra }
+        Self {
+            client_id,
+            entra,
+            faults,
+        }
     }
 
     /// Tokens for Azure.
-    pub(crate) fn entra(&self) -> Source {
+    ///
+    /// # Errors
+    /// [`QueueError::Refused`]: the environment names an identity by what cannot be one. To use another instead would be to guess.
+    pub(crate) fn entra(&self) -> Result<Source, QueueError> {
+        if !self.faults.is_empty() {
+            return Err(QueueError::Refused(self.faults.join("; ")));
+        }
         let client_id = self.client_id.clone();
-        match (&self.entra, client_id) {
+        Ok(match (&self.entra, client_id) {
             (Entra::Workload { directory, file }, Some(client_id)) => Source::Entra {
                 directory_id: directory.clone(),
                 client_id,
@@ -68,7 +88,7 @@ impl Machine {
                 client_id,
             },
             (_, client_id) => Source::EntraHost { client_id },
-        }
+        })
     }
 
     /// Tokens for Google Cloud: of the service account that the machine, the pod or the service runs as.

@@ -8,9 +8,9 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 use http::{HeaderName, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wire::relay::{EntraId, Federation, ServiceAccount, WorkloadProvider};
 
 /// What a token of Azure is for.
@@ -70,18 +70,34 @@ pub(crate) enum Assertion {
     File(PathBuf),
 }
 
-/// What a token service answers. Some write the number as text.
+/// What a token service answers. Some say for how long a token is good, and some only when it ends: App Service, Container Apps
+/// and Functions. <https://learn.microsoft.com/en-us/azure/app-service/overview-managed-identity>
 #[derive(Deserialize)]
-struct Token {
+struct Given {
     access_token: SecretString,
-    expires_in: Seconds,
+    expires_in: Option<Seconds>,
+    /// Since 1970.
+    expires_on: Option<Seconds>,
 }
 
+/// Some write the number as text. No token is lost because its end is written in another way.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
     Number(u64),
     Text(String),
+    Other(IgnoredAny),
+}
+
+impl Seconds {
+    fn read(self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => Some(seconds),
+            Self::Text(text) => text.parse().ok(),
+            Self::Other(_) => None,
+        };
+        seconds.map(Duration::from_secs)
+    }
 }
 
 #[derive(Deserialize)]
@@ -127,8 +143,8 @@ impl Source {
         }
     }
 
-    /// Fetches a token.
-    pub(super) async fn fetch(&self, http: &Http) -> Result<Fetched, QueueError> {
+    /// Fetches a token. `now` is what the time is here, which tells how long it still is to the token's end.
+    pub(super) async fn fetch(&self, http: &Http, now: SystemTime) -> Result<Fetched, QueueError> {
         match self {
             Self::Entra {
                 directory_id,
@@ -149,7 +165,7 @@ impl Source {
                     ("client_assertion", assertion.expose_secret()),
                 ];
                 let call = Call::new(Method::POST, url).body(FORM, encoded(&form)?);
-                token("Microsoft Entra", &http.send(call).await?)
+                token("Microsoft Entra", &http.send(call).await?, now)
             }
             Self::EntraServed {
                 endpoint,
@@ -162,24 +178,27 @@ impl Source {
                 );
                 let name = HeaderName::from_static("x-identity-header");
                 let call = Call::new(Method::GET, url).secret(name, header)?;
-                token("the machine's identity", &http.send(call).await?)
+                token("the machine's identity", &http.send(call).await?, now)
             }
             Self::EntraHost { client_id } => {
                 let query = host_query("2018-02-01", client_id.as_ref())?;
                 let url = format!("http://169.254.169.254/metadata/identity/oauth2/token?{query}");
                 let call = Call::new(Method::GET, url).header("metadata", "true")?;
-                token("the machine's identity", &http.send(call).await?)
+                token("the machine's identity", &http.send(call).await?, now)
             }
             Self::Google {
                 provider,
                 account,
                 assertion,
-            } => google(http, provider, account.as_ref(), &assertion.read().await?).await,
+            } => {
+                let assertion = assertion.read().await?;
+                google(http, provider, account.as_ref(), &assertion, now).await
+            }
             Self::GoogleHost => {
                 let url = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token";
                 let call = Call::new(Method::GET, url.to_owned());
                 let call = call.header("metadata-flavor", "Google")?;
-                token("the machine's identity", &http.send(call).await?)
+                token("the machine's identity", &http.send(call).await?, now)
             }
         }
     }
@@ -191,6 +210,7 @@ async fn google(
     provider: &WorkloadProvider,
     account: Option<&ServiceAccount>,
     assertion: &SecretString,
+    now: SystemTime,
 ) -> Result<Fetched, QueueError> {
     let audience = format!("//iam.googleapis.com/{provider}");
     let scope = account.map_or(PUBSUB_SCOPE, |_| CLOUD_SCOPE);
@@ -213,7 +233,7 @@ async fn google(
         "https://sts.googleapis.com/v1/token".to_owned(),
     );
     let answer = http.send(call.body(FORM, encoded(&form)?)).await?;
-    let own = token("Google's token service", &answer)?;
+    let own = token("Google's token service", &answer, now)?;
     let Some(account) = account else {
         return Ok(own);
     };
@@ -293,16 +313,20 @@ fn encoded(pairs: &[(&str, &str)]) -> Result<String, QueueError> {
     serde_urlencoded::to_string(pairs).map_err(|_| QueueError::Refused("not a form".to_owned()))
 }
 
-fn token(who: &str, answer: &Answer) -> Result<Fetched, QueueError> {
-    let token: Token = granted(who, answer)?;
-    let seconds = match token.expires_in {
-        Seconds::Number(seconds) => Some(seconds),
-        Seconds::Text(text) => text.parse().ok(),
-    };
+fn token(who: &str, answer: &Answer, now: SystemTime) -> Result<Fetched, QueueError> {
+    let given: Given = granted(who, answer)?;
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let end = given.expires_on.and_then(Seconds::read);
+    let lives = [
+        given.expires_in.and_then(Seconds::read),
+        end.map(|end| end.saturating_sub(now)),
+    ];
+    // The sooner of two: a machine's host hands out a token again with the life that it had at first.
+    let life = lives.into_iter().flatten().min();
     Ok(Fetched {
-        token: token.access_token,
+        token: given.access_token,
         // Without an end it is used once.
-        life: Duration::from_secs(seconds.unwrap_or_default()),
+        life: life.unwrap_or_default(),
     })
 }
 

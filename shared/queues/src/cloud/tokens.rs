@@ -4,7 +4,7 @@ use super::{Answer, Call, Http, Source};
 use crate::QueueError;
 use secrecy::SecretString;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -61,6 +61,15 @@ impl Tokens {
         self.0.http.send(call.bearer(&token)?).await
     }
 
+    /// Makes a call with the token that is kept, whatever is answered: for a call that is refused however good the token is.
+    ///
+    /// # Errors
+    /// [`QueueError`]: there is no token, or no answer.
+    pub(crate) async fn send_once(&self, call: Call) -> Result<Answer, QueueError> {
+        let (token, _) = self.get(None).await?;
+        self.0.http.send(call.bearer(&token)?).await
+    }
+
     /// A token that is not that one, and whether it was fetched just now. Whoever comes while another fetches it waits.
     async fn get(
         &self,
@@ -74,7 +83,8 @@ impl Tokens {
         {
             return Ok((known.token.clone(), false));
         }
-        let fetched = self.0.source.fetch(&self.0.http).await?;
+        let now = SystemTime::now();
+        let fetched = self.0.source.fetch(&self.0.http, now).await?;
         let life = fetched.life.min(MAX_LIFE).saturating_sub(MARGIN);
         *kept = Some(Kept {
             token: fetched.token.clone(),

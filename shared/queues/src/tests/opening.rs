@@ -1,7 +1,9 @@
 use super::server::{Reply, Server, external_id};
 use super::service_bus::{access, reference};
 use crate::cloud::{Call, Http};
+use crate::opener::sqs_client;
 use crate::{Access, Opener};
+use aws_sdk_sqs::config::Region;
 use http::Method;
 use serde_json::json;
 use std::time::SystemTime;
@@ -116,6 +118,25 @@ async fn a_name_that_leads_to_this_machine_is_followed_by_a_relay_and_not_by_the
     assert_eq!(answer.err().unwrap().code(), "unreachable");
     assert_eq!(server.lines(), [""; 0]);
     assert_eq!(Http::any().send(call()).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_relay_whose_identity_of_azure_is_misspelt_opens_no_queue_there() {
+    let client = sqs_client(Region::from_static("us-east-1"), None, None);
+    let relay = Opener::of_relay(client.get().clone(), &|name| {
+        (name == "AZURE_CLIENT_ID").then(|| "mine".to_owned())
+    });
+    let now = SystemTime::now();
+    let opened = relay.open(&reference(), &Access::Ambient, now).await;
+    let error = opened.unwrap_err();
+    assert_eq!(error.code(), "refused");
+    assert!(error.to_string().contains("AZURE_CLIENT_ID"), "{error}");
+    // Another cloud's queue is not opened with it.
+    let topic = queue(
+        QueueProvider::GcpPubsub,
+        "projects/example-project/topics/events",
+    );
+    assert!(relay.open(&topic, &Access::Ambient, now).await.is_ok());
 }
 
 #[test]

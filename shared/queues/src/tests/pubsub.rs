@@ -69,6 +69,7 @@ async fn a_message_is_published_pulled_and_acknowledged_as_the_documentation_say
         (message.id.as_str(), message.body.as_str()),
         ("1", MESSAGE.body)
     );
+    assert_eq!(message.subject, MESSAGE.subject);
     assert_eq!(message.receive_count, 1);
     let pulled = server.asked().pop().unwrap();
     assert_eq!(pulled.json(), json!({ "maxMessages": 10 }));

@@ -5,11 +5,12 @@ use crate::opener::{sqs_client, sts_client};
 use crate::{ExternalId, Opener};
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::Region;
+use oidc::testing::read_request;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -137,7 +138,7 @@ impl Server {
 }
 
 async fn serve(mut stream: TcpStream, answer: impl Fn(&Asked) -> Reply) {
-    while let Some(request) = read_request(&mut stream).await {
+    while let Some(request) = read(&mut stream).await {
         let reply = answer(&request);
         if reply.hangs {
             return std::future::pending().await;
@@ -158,37 +159,22 @@ async fn serve(mut stream: TcpStream, answer: impl Fn(&Asked) -> Reply) {
     }
 }
 
-/// Reads a head, and as much of a body as it announces.
-async fn read_request(stream: &mut TcpStream) -> Option<Asked> {
-    let mut read = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&read).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let mut lines = head.lines();
-            let mut words = lines.next()?.split(' ');
-            let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-            let headers: BTreeMap<String, String> = lines
-                .filter_map(|line| line.split_once(": "))
-                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-                .collect();
-            let length = headers.get("content-length");
-            let length = length.map_or(0, |length| length.parse().unwrap());
-            if body.len() >= length {
-                return Some(Asked {
-                    method,
-                    path,
-                    headers,
-                    body: body.to_owned(),
-                });
-            }
-        }
-        let mut piece = [0; 4096];
-        let count = stream.read(&mut piece).await.ok()?;
-        if count == 0 {
-            return None;
-        }
-        read.extend_from_slice(&piece[..count]);
-    }
+async fn read(stream: &mut TcpStream) -> Option<Asked> {
+    let request = read_request(stream).await?;
+    let (head, body) = request.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let mut words = lines.next()?.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    Some(Asked {
+        method,
+        path,
+        headers,
+        body: body.to_owned(),
+    })
 }
 
 /// STS, which gives a token that says for whom it is.

@@ -48,7 +48,7 @@ async fn answered_by(reply: Reply) -> (Server, Queue) {
         reply.clone()
     })
     .await;
-    let tokens = Tokens::new(server.http(), Machine::read(&|_| None).entra());
+    let tokens = Tokens::new(server.http(), Machine::read(&|_| None).entra().unwrap());
     let queue = ServiceBus::new(tokens, ServiceBusAddress::parse(QUEUE).unwrap());
     (server, Queue::ServiceBus(queue))
 }
@@ -73,6 +73,7 @@ async fn a_message_is_sent_received_and_deleted_as_the_documentation_says() {
         (message.id.as_str(), message.body.as_str()),
         ("evt-1", MESSAGE.body)
     );
+    assert_eq!(message.subject, MESSAGE.subject);
     assert_eq!(message.receive_count, 1);
     let receipt = "1/7da9cfd5-40d5-4bb1-8d64-000001000001";
     assert_eq!(message.receipt, receipt);
@@ -137,7 +138,7 @@ async fn what_was_received_before_a_call_fails_is_handed_on() {
         }
     })
     .await;
-    let tokens = Tokens::new(two.http(), Machine::read(&|_| None).entra());
+    let tokens = Tokens::new(two.http(), Machine::read(&|_| None).entra().unwrap());
     let queue = ServiceBus::new(tokens, ServiceBusAddress::parse(QUEUE).unwrap());
     let received = Queue::ServiceBus(queue).receive(10, Duration::ZERO).await;
     assert_eq!(received.unwrap().len(), 2);

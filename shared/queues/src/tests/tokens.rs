@@ -1,26 +1,53 @@
 use super::server::{Asked, Reply, Server, aws, external_id};
 use super::service_bus::{access, open, reference};
 use super::service_bus_server::start;
+use crate::QueueError;
 use crate::cloud::{Call, Machine, Source, Tokens};
 use http::Method;
-use serde_json::json;
-use std::time::{Duration, SystemTime};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What App Service, Container Apps and Functions answer, as documented: when the token ends, and not for how long it is good.
+fn served(expires_on: &Value) -> Value {
+    json!({
+        "access_token": "token",
+        "expires_on": expires_on,
+        "resource": "https://servicebus.azure.net",
+        "token_type": "Bearer",
+        "client_id": "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+    })
+}
+
+/// That many seconds from now, since 1970.
+fn seconds_from_now(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs() + seconds
+}
+
+/// What the environment says.
+fn lookup(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    }
+}
 
 /// Calls a queue, with the tokens of the machine that the environment speaks of.
-async fn call_as(variables: &[(&str, &str)], source: fn(&Machine) -> Source) -> Server {
+async fn call_as(
+    variables: &[(&str, &str)],
+    source: fn(&Machine) -> Result<Source, QueueError>,
+) -> Server {
     let server = Server::start(|asked| match asked.header("host") {
         "queue.example" => Reply::status(200),
+        "localhost:42356" => Reply::json(200, &served(&json!(seconds_from_now(3599).to_string()))),
         _ => Reply::json(
             200,
             &json!({ "access_token": "token", "expires_in": "3599" }),
         ),
     })
     .await;
-    let lookup = |name: &str| {
-        let found = variables.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    };
-    let tokens = Tokens::new(server.http(), source(&Machine::read(&lookup)));
+    let machine = Machine::read(&lookup(variables));
+    let tokens = Tokens::new(server.http(), source(&machine).unwrap());
     for _ in 0..2 {
         let call = Call::new(Method::POST, "https://queue.example/".to_owned());
         assert_eq!(tokens.send(call).await.unwrap().status, 200);
@@ -47,6 +74,84 @@ async fn a_virtual_machine_of_azure_asks_its_host() {
             .path
             .ends_with(&format!("&client_id={id}"))
     );
+    // Portals and programs write it in either case.
+    let upper = format!(" {}\n", id.to_uppercase());
+    let server = call_as(&[("AZURE_CLIENT_ID", &upper)], Machine::entra).await;
+    assert!(server.asked()[0].path.ends_with(id));
+}
+
+#[test]
+fn an_identity_that_is_misspelt_is_not_taken_for_none() {
+    let id = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    for (variables, faults) in [
+        (vec![("AZURE_CLIENT_ID", &id[1..])], vec!["AZURE_CLIENT_ID"]),
+        (
+            vec![("AZURE_CLIENT_ID", id), ("AZURE_TENANT_ID", "contoso")],
+            vec!["AZURE_TENANT_ID"],
+        ),
+        (
+            vec![("AZURE_CLIENT_ID", "secret"), ("AZURE_TENANT_ID", "3f25")],
+            vec!["AZURE_CLIENT_ID", "AZURE_TENANT_ID"],
+        ),
+    ] {
+        let machine = Machine::read(&lookup(&variables));
+        let error = machine.entra().unwrap_err();
+        assert_eq!(error.code(), "refused");
+        for name in ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"] {
+            assert_eq!(
+                error.to_string().contains(name),
+                faults.contains(&name),
+                "{error}"
+            );
+        }
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    let nothing = [("AZURE_CLIENT_ID", ""), ("AZURE_TENANT_ID", " ")];
+    assert!(Machine::read(&lookup(&nothing)).entra().is_ok());
+}
+
+/// How often a token is fetched for two calls, if that is what is answered.
+async fn fetched(answer: Value) -> usize {
+    let server = Server::start(move |asked| match asked.header("host") {
+        "queue.example" => Reply::status(200),
+        _ => Reply::json(200, &answer),
+    })
+    .await;
+    let machine = Machine::read(&|_| None);
+    let tokens = Tokens::new(server.http(), machine.entra().unwrap());
+    for _ in 0..2 {
+        let call = Call::new(Method::POST, "https://queue.example/".to_owned());
+        assert_eq!(tokens.send(call).await.unwrap().status, 200);
+    }
+    server.asked().len() - 2
+}
+
+#[tokio::test]
+async fn a_token_is_kept_until_the_end_that_it_says_in_whichever_way() {
+    let (later, soon, before) = (seconds_from_now(3599), seconds_from_now(100), 1_586_984_735);
+    let both = |on: u64, within: u64| json!({ "access_token": "a", "expires_on": on, "expires_in": within.to_string() });
+    for (answer, times) in [
+        (served(&json!(later)), 1),
+        (served(&json!(later.to_string())), 1),
+        (served(&json!(soon)), 2),
+        (served(&json!(before.to_string())), 2),
+        // The sooner of two.
+        (both(later, 3599), 1),
+        (both(soon, 3599), 2),
+        (both(later, 100), 2),
+        // What is no number says nothing, and the token is good all the same.
+        (served(&json!("06/19/2030 02:57:58 +00:00")), 2),
+        (served(&json!(null)), 2),
+        (served(&json!(-1.5)), 2),
+        (
+            json!({ "access_token": "a", "expires_on": "soon", "expires_in": 3599 }),
+            1,
+        ),
+        (json!({ "access_token": "a" }), 2),
+    ] {
+        let text = answer.to_string();
+        assert_eq!(fetched(answer).await, times, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -87,7 +192,7 @@ async fn a_pod_of_azure_shows_the_token_that_kubernetes_gave_it() {
 
 #[tokio::test]
 async fn a_machine_of_google_asks_the_metadata_server() {
-    let server = call_as(&[], Machine::google).await;
+    let server = call_as(&[], |machine| Ok(machine.google())).await;
     let asked = &server.asked()[0];
     assert_eq!(
         asked.line(),
@@ -139,6 +244,13 @@ async fn a_token_that_is_refused_is_fetched_anew_once() {
     state.lock().unwrap().fails = vec![401, 401, 401];
     assert_eq!(queue.verify_access().await.unwrap_err().code(), "denied");
     assert_eq!(state.lock().unwrap().fails.len(), 1);
+    // A relay that may only send is refused at every heartbeat, whatever its token.
+    state.lock().unwrap().fails = vec![401, 401];
+    server.lines();
+    for _ in 0..2 {
+        queue.attributes().await.unwrap();
+    }
+    assert_eq!(server.lines().len(), 2, "the token is not fetched anew");
 }
 
 #[tokio::test]
