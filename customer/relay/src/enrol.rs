@@ -1,14 +1,17 @@
 //! A relay is given its identity: a key pair is made here, and only the public key leaves this machine.
 
+#[cfg(test)]
+mod tests;
+
 use crate::identity::Identity;
 use crate::plane::{CallError, Plane, Stamp};
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 use wire::relay::EnrolRelayResponse;
 
 /// Why a relay has no new identity.
@@ -51,6 +54,9 @@ pub async fn enrol(
 
 /// Changes the key of a relay. The old one stays good for a day, so that running processes have time to read the new one.
 ///
+/// If the answer is lost or the process ends before the identity is written, the same call brings the same key again. If it ends
+/// between that and taking the key beside it away, the next call takes it away and brings another.
+///
 /// # Errors
 /// [`EnrolError`].
 pub async fn rotate_key(
@@ -60,7 +66,11 @@ pub async fn rotate_key(
 ) -> Result<EnrolRelayResponse, EnrolError> {
     let text = read(file)?;
     let old = Identity::parse(&text).ok_or_else(|| EnrolError::Malformed(file.to_owned()))?;
-    let pending = Pending::open(file)?;
+    let mut pending = Pending::open(file)?;
+    if pending.public_key() == old.public_key() {
+        pending.remove()?;
+        pending = Pending::open(file)?;
+    }
     let answer = plane.rotate_key(&old, pending.public_key(), stamp).await?;
     pending.finish(file, &answer)?;
     Ok(answer)
@@ -90,7 +100,9 @@ impl Pending {
         getrandom::fill(&mut random)
             .map_err(|error| EnrolError::File(at.clone(), io::Error::other(error)))?;
         let key = SigningKey::from_bytes(&random);
-        write_new(&at, &BASE64.encode(&random).into())?;
+        written(&at, &BASE64.encode(&random).into())?
+            .persist_noclobber(&at)
+            .map_err(|error| EnrolError::File(at.clone(), error.error))?;
         Ok(Self { at, key })
     }
 
@@ -102,33 +114,31 @@ impl Pending {
     fn finish(self, file: &Path, answer: &EnrolRelayResponse) -> Result<(), EnrolError> {
         let (relay_id, key_id) = (answer.relay_id.clone(), answer.key_id.clone());
         let identity = Identity::new(relay_id, key_id, self.key.to_bytes());
-        let failed = |error| EnrolError::File(file.to_owned(), error);
-        let directory = file
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or_else(|| Path::new("."));
-        // Such a file is its owner's alone from the beginning.
-        let mut new = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        new.write_all(identity.to_json().expose_secret().as_bytes())
-            .and_then(|()| new.as_file().sync_all())
-            .map_err(failed)?;
-        new.persist(file).map_err(|error| failed(error.error))?;
+        written(file, &identity.to_json())?
+            .persist(file)
+            .map_err(|error| EnrolError::File(file.to_owned(), error.error))?;
+        self.remove()
+    }
+
+    /// Takes the key beside the file away.
+    fn remove(self) -> Result<(), EnrolError> {
         std::fs::remove_file(&self.at).map_err(|error| EnrolError::File(self.at, error))
     }
 }
 
-fn write_new(at: &Path, text: &SecretString) -> Result<(), EnrolError> {
-    let failed = |error| EnrolError::File(at.to_owned(), error);
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(at)
+/// A text beside the file that it becomes as a whole or not at all, by being given its name.
+fn written(file: &Path, text: &SecretString) -> Result<NamedTempFile, EnrolError> {
+    let failed = |error| EnrolError::File(file.to_owned(), error);
+    let directory = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or_else(|| Path::new("."));
+    // Such a file is its owner's alone from the beginning.
+    let mut new = NamedTempFile::new_in(directory).map_err(failed)?;
+    new.write_all(text.expose_secret().as_bytes())
+        .and_then(|()| new.as_file().sync_all())
         .map_err(failed)?;
-    file.write_all(text.expose_secret().as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+    Ok(new)
 }
 
 fn read(at: &Path) -> Result<SecretString, EnrolError> {

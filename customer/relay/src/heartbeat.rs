@@ -38,7 +38,7 @@ pub async fn beat(relay: &Relay, plane: &Plane) -> Duration {
 async fn tell(relay: &Relay, plane: &Plane) -> Result<RelayHeartbeatResponse, CallError> {
     let inner = &relay.0;
     let now = inner.clock.now();
-    let identity = inner.identity(now).await.map_err(|refusal| {
+    let identity = inner.identity().await.map_err(|refusal| {
         let cause = refusal.cause.unwrap_or_default();
         CallError::Refused(format!("the relay's key cannot be read: {cause}"))
     })?;
@@ -51,8 +51,8 @@ async fn tell(relay: &Relay, plane: &Plane) -> Result<RelayHeartbeatResponse, Ca
         sent: inner.counts.sequence.load(Ordering::Relaxed),
         refused: inner.counts.refused.load(Ordering::Relaxed),
         duplicates: inner.counts.duplicates.load(Ordering::Relaxed),
-        queue_reachable: attributes.is_ok(),
-        vault_reachable: inner.secrets.are_readable(now).await,
+        queue_reachable: attributes.is_ok() && inner.may_send.load(Ordering::Relaxed),
+        vault_reachable: inner.secrets.are_readable().await,
         queue_depth: attributes.ok().and_then(|attributes| attributes.waiting),
     };
     let mut nonce = [0; 16];

@@ -12,6 +12,53 @@ use std::sync::Arc;
 use wire::relay::VaultReference;
 use wire::{EventId, RelayHealth, RelayId, Timestamp, ToolName};
 
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$each:meta])* $name:ident = $code:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        pub enum $type {
+            $($(#[$each])* #[serde(rename = $code)] $name,)+
+        }
+
+        impl $type {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word for logs and programs.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// Why a verified webhook is no event.
+    Ignored {
+        /// Nothing says which event it is.
+        NoEvent = "no_event",
+        /// The tool's file has no such event.
+        UnknownEvent = "unknown_event",
+        /// The file has the event, and none of its conditions holds.
+        ConditionsUnmet = "conditions_unmet",
+        /// What says which event it is, or what a condition is about, is no one text: it is a list or an object, it is found
+        /// several times, or it is a header in no text.
+        Unreadable = "unreadable",
+        /// The file says to ignore it.
+        ByFile = "ignored_by_file",
+    }
+}
+
+words! {
+    /// How a webhook is known to have been put on the queue before.
+    Repeated {
+        /// It is the delivery that was, as far as its id says.
+        SameDelivery = "same_delivery",
+        /// It has the body of one that was, under another delivery id.
+        SameBody = "same_body",
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -48,11 +95,15 @@ pub enum Entry {
         tool: ToolName,
         /// The event.
         event_id: EventId,
-        /// Whether it came under the same delivery id; if not, somebody sent a known body again.
-        is_same_delivery: bool,
+        /// How that is known.
+        reason: Repeated,
     },
-    /// The tool's file has no event for the webhook, or says to ignore it.
+    /// The webhook is no event.
     Ignored {
+        /// Why.
+        reason: Ignored,
+        /// The request, as the answer's `x-request-id` names it.
+        request: String,
         /// The tool that sent the webhook.
         tool: ToolName,
     },

@@ -152,11 +152,13 @@ mod tests {
     #[test]
     fn each_limit_is_named_when_it_is_broken() {
         let deep = format!("{}1{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        let objects = format!("{}1{}", "{\"a\":".repeat(1_000_000), "}".repeat(1_000_000));
         let wide = format!("[{}1]", "1,".repeat(1_000_000));
         let keys: Vec<_> = (0..1_000_000).map(|key| format!("\"{key}\":1")).collect();
         let keys = format!("{{{}}}", keys.join(","));
         for (body, why) in [
             (deep.as_str(), Malformed::TooDeep),
+            (&objects, Malformed::TooDeep),
             (&wide, Malformed::TooManyNodes),
             (&keys, Malformed::TooManyNodes),
             (r#"{"a":1,"a":1}"#, Malformed::DuplicateKey),
@@ -170,7 +172,11 @@ mod tests {
             assert_eq!(parse(body.as_bytes()), Err(why));
         }
         assert_eq!(parse(b"\"\xff\""), Err(Malformed::NotJson));
-        let just = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
-        assert!(parse(just.as_bytes()).is_ok());
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+            let deeper = parse(nested(MAX_DEPTH + 1).as_bytes());
+            assert_eq!(deeper, Err(Malformed::TooDeep));
+        }
     }
 }

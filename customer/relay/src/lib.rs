@@ -34,7 +34,7 @@ pub use clock::Clock;
 pub use enrol::{EnrolError, enrol, rotate_key};
 pub use heartbeat::{beat, keep_beating};
 pub use identity::Identity;
-pub use journal::{Entry, Journal, Line};
+pub use journal::{Entry, Ignored, Journal, Line, Repeated};
 pub use path_classes::PathClasses;
 pub use plane::{CallError, Plane, Stamp};
 pub use refusal::Reason;

@@ -1,5 +1,6 @@
 //! A verified webhook becomes the fields of the metadata contract, and nothing else of it goes anywhere.
 
+use crate::journal::Ignored;
 use crate::path_classes::PathClasses;
 use crate::tool::{Delivery, Event, Field, Tool};
 use data_encoding::HEXLOWER;
@@ -52,19 +53,20 @@ pub(crate) struct Mapped {
     pub(crate) left_out: Vec<Field>,
 }
 
-/// The event that a delivery is; none if it is none, or to be ignored.
+/// The event that a delivery is, or why it is none.
 ///
 /// Fails with the fields that the event needs and the delivery does not have, or has in a form that the contract does not allow.
 pub(crate) fn map(
     tool: &Tool,
     delivery: &Delivery<'_>,
     rules: &Rules<'_>,
-) -> Result<Option<Mapped>, Vec<Field>> {
-    let Some(event) = tool.event_of(delivery) else {
-        return Ok(None);
+) -> Result<Result<Mapped, Ignored>, Vec<Field>> {
+    let event = match tool.event_of(delivery) {
+        Ok(event) => event,
+        Err(why) => return Ok(Err(why)),
     };
     let Some(kind) = event.kind else {
-        return Ok(None);
+        return Ok(Err(Ignored::ByFile));
     };
     let mut reader = Reader {
         tool,
@@ -100,7 +102,7 @@ pub(crate) fn map(
         .filter(|field| !reader.found.contains(field))
         .collect();
     if missing.is_empty() {
-        Ok(Some(Mapped {
+        Ok(Ok(Mapped {
             kind,
             fields,
             left_out: reader.left_out,

@@ -4,7 +4,7 @@ use crate::identity::Identity;
 use crate::refusal::{Reason, Refusal};
 use crate::relay::Inner;
 use data_encoding::BASE64;
-use queues::Outgoing;
+use queues::{Outgoing, QueueError};
 use std::sync::atomic::Ordering;
 use wire::relay::{Envelope, EventMetadata, MAX_MESSAGE_BYTES, RelayEvent, signed_bytes};
 
@@ -37,6 +37,14 @@ pub(crate) async fn send(
         subject: SUBJECT,
     };
     let sent = relay.queue.send(message).await;
+    match &sent {
+        Ok(()) => relay.may_send.store(true, Ordering::Relaxed),
+        Err(QueueError::Denied(_) | QueueError::Missing(_)) => {
+            relay.may_send.store(false, Ordering::Relaxed);
+        }
+        // Whether the relay may send is not said.
+        Err(QueueError::Unreachable(_) | QueueError::Refused(_)) => {}
+    }
     sent.map_err(|error| Refusal::from(Reason::QueueUnavailable).because(error.code()))?;
     Ok(sequence)
 }
@@ -55,3 +63,6 @@ fn sealed(identity: &Identity, event: &RelayEvent) -> Option<String> {
     let text = serde_json::to_string(&envelope).ok()?;
     (text.len() <= MAX_MESSAGE_BYTES).then_some(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! The relay: what it was given, and what it does with a webhook that was received as a whole.
 
+#[cfg(test)]
+mod tests;
+
 use crate::clock::Clock;
 use crate::identity::Identity;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Ignored, Journal, Repeated};
 use crate::metadata::{self, Mapped, Rules};
 use crate::refusal::{Reason, Refusal};
 use crate::secrets::{SecretFault, Secrets, values_of};
@@ -10,7 +13,7 @@ use crate::seen::{Known, Marks, Seen};
 use crate::settings::Settings;
 use crate::tool::{Delivery, Tool, Tools};
 use crate::vault::Vault;
-use crate::verify::{Unverified, VerifiedWebhook, verify};
+use crate::verify::{Method, Unverified, VerifiedWebhook, verify};
 use crate::{json, outbox};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -20,7 +23,7 @@ use http::{HeaderMap, HeaderValue};
 use queues::Queue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use wire::relay::{Commitment, EventMetadata, RelayInstance, VaultReference};
@@ -34,6 +37,10 @@ const MAX_MEMORY_UNITS: usize = 4096;
 
 /// A unit of what bodies take, in bytes: in all, 256 MiB.
 pub(crate) const MEMORY_UNIT: usize = 64 * 1024;
+
+/// How GitLab says which of its deliveries are one that it sends again. The header that its tool file names is the same for all
+/// that one cause brought about.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// What a relay is made of.
 #[derive(Debug)]
@@ -68,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) instance: RelayInstance,
     pub(crate) counts: Counts,
+    /// Whether the queue let the relay send, the last time that it said so. That it is there does not say that.
+    pub(crate) may_send: AtomicBool,
     pub(crate) places: Semaphore,
     pub(crate) memory: Semaphore,
     seen: Mutex<Seen>,
@@ -88,7 +97,7 @@ pub(crate) enum Outcome {
     /// It is on the queue, now or since before.
     Accepted(EventId),
     /// It is no event.
-    Ignored,
+    Ignored(Ignored),
 }
 
 /// A webhook, received as a whole.
@@ -103,7 +112,8 @@ pub(crate) struct Received<'a> {
 impl Relay {
     /// A relay of these parts.
     pub fn new(parts: Parts) -> Self {
-        let secrets = Secrets::new(parts.vault, parts.settings.references());
+        let references = parts.settings.references();
+        let secrets = Secrets::new(parts.vault, references, parts.clock.clone());
         let relay = Self(Arc::new(Inner {
             settings: parts.settings,
             tools: parts.tools,
@@ -113,6 +123,7 @@ impl Relay {
             clock: parts.clock,
             instance: parts.instance,
             counts: Counts::default(),
+            may_send: AtomicBool::new(true),
             places: Semaphore::new(MAX_AT_A_TIME),
             memory: Semaphore::new(MAX_MEMORY_UNITS),
             seen: Mutex::default(),
@@ -139,7 +150,7 @@ impl Inner {
         let tool = received.tool;
         let webhook = self.verify(&received).await?;
         check_type(tool, &received.headers)?;
-        let identity = self.identity(received.at).await?;
+        let identity = self.identity().await?;
         let marks = marks(&identity, &received, &webhook);
         if let Some(known) = self.seen(|seen| seen.find(&marks)) {
             return Ok(self.duplicate(tool, known));
@@ -154,14 +165,13 @@ impl Inner {
             headers: &received.headers,
             body: &body,
         };
-        let Some(mapped) = self.map(tool, &delivery, received.at).await? else {
-            let tool = tool.name.clone();
-            self.write(Entry::Ignored { tool });
-            return Ok(Outcome::Ignored);
+        let mapped = match self.map(tool, &delivery).await? {
+            Ok(mapped) => mapped,
+            Err(why) => return Ok(Outcome::Ignored(why)),
         };
         let left_out = mapped.left_out.clone();
         let event_id = marks.event_id.clone();
-        let commitment = self.commitment(webhook.body(), received.at).await?;
+        let commitment = self.commitment(webhook.body()).await?;
         let metadata = metadata_of(&received, event_id.clone(), mapped, commitment);
         let sequence = outbox::send(self, &identity, metadata).await?;
         self.seen(|seen| seen.remember(marks));
@@ -182,13 +192,19 @@ impl Inner {
         let (headers, body, now) = (&received.headers, &received.body, received.at);
         let try_with =
             |secret: &SecretString| verify(&tool.verify, &values_of(secret), headers, body, now);
-        let kept = self.secrets.get(reference, now).await.map_err(no_secret)?;
+        let kept = self.secrets.get(reference).await.map_err(no_secret)?;
         let first = try_with(&kept);
-        if !matches!(first, Err(Unverified::Wrong | Unverified::Malformed)) {
+        let may_be_rotated = match &first {
+            Err(Unverified::Wrong | Unverified::Malformed) => true,
+            // Its two kinds of secret are looked for in different headers.
+            Err(Unverified::Missing) => tool.verify == Method::Gitlab,
+            Ok(_) | Err(Unverified::Stale) => false,
+        };
+        if !may_be_rotated {
             return first.map_err(unverified);
         }
         // What cannot be read anew leaves the first outcome as it is.
-        match self.secrets.get_fresh(reference, now).await {
+        match self.secrets.get_fresh(reference).await {
             Ok(fresh) if fresh.expose_secret() != kept.expose_secret() => {
                 try_with(&fresh).map_err(unverified)
             }
@@ -200,10 +216,9 @@ impl Inner {
         &self,
         tool: &Tool,
         delivery: &Delivery<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Mapped>, Refusal> {
+    ) -> Result<Result<Mapped, Ignored>, Refusal> {
         let key = match &self.settings.pseudonym_key {
-            Some(reference) => Some(self.key(reference, now).await?),
+            Some(reference) => Some(self.key(reference).await?),
             None => None,
         };
         let key = key
@@ -220,11 +235,11 @@ impl Inner {
         })
     }
 
-    async fn commitment(&self, body: &[u8], now: Timestamp) -> Result<Commitment, Refusal> {
+    async fn commitment(&self, body: &[u8]) -> Result<Commitment, Refusal> {
         let (algorithm, digest) = match &self.settings.audit_key {
             None => (CommitmentAlgorithm::Sha256, hex(&Sha256::digest(body))),
             Some(reference) => {
-                let key = self.key(reference, now).await?;
+                let key = self.key(reference).await?;
                 let key = key.expose_secret().trim().as_bytes();
                 let mac = Hmac::<Sha256>::new_from_slice(key);
                 let mac = mac.map_err(|_| Refusal::from(Reason::VaultUnavailable))?;
@@ -239,19 +254,15 @@ impl Inner {
     }
 
     /// A key of the relay's own: without it nothing is sent, rather than something weaker.
-    async fn key(
-        &self,
-        reference: &VaultReference,
-        now: Timestamp,
-    ) -> Result<Arc<SecretString>, Refusal> {
-        let key = self.secrets.get(reference, now).await;
+    async fn key(&self, reference: &VaultReference) -> Result<Arc<SecretString>, Refusal> {
+        let key = self.secrets.get(reference).await;
         key.map_err(|fault| Refusal::from(Reason::VaultUnavailable).because(cause(fault)))
     }
 
     /// Who the relay is. It may have another key since it was last read.
-    pub(crate) async fn identity(&self, now: Timestamp) -> Result<Identity, Refusal> {
+    pub(crate) async fn identity(&self) -> Result<Identity, Refusal> {
         let refused = Refusal::from(Reason::IdentityUnavailable);
-        match self.secrets.get(&self.settings.identity, now).await {
+        match self.secrets.get(&self.settings.identity).await {
             Ok(text) => Identity::parse(&text).ok_or_else(|| refused.because("malformed")),
             Err(fault) => Err(refused.because(cause(fault))),
         }
@@ -263,7 +274,11 @@ impl Inner {
         self.write(Entry::Duplicate {
             tool: tool.name.clone(),
             event_id: known.event_id.clone(),
-            is_same_delivery: known.is_same_delivery,
+            reason: if known.is_same_delivery {
+                Repeated::SameDelivery
+            } else {
+                Repeated::SameBody
+            },
         });
         Outcome::Accepted(known.event_id)
     }
@@ -314,33 +329,43 @@ fn check_type(tool: &Tool, headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// The event's id is made of the body, and of the delivery's id only where the signature covers that: whoever copies a webhook
-/// cannot make another event of it by writing another id beside it.
+/// The event's id is made of the body, and of the delivery's id where that can be believed: where the signature covers it, and
+/// where there is none but a token, which whoever copies a webhook has in the copy. Where the body alone is signed, whoever
+/// copies a webhook cannot make another event of it by writing another id beside it.
 fn marks(identity: &Identity, received: &Received<'_>, webhook: &VerifiedWebhook) -> Marks {
     let (relay, tool) = (identity.relay_id(), &received.tool.name);
     let signed = webhook.signed_delivery_id();
+    let delivery = signed.map(str::as_bytes).or_else(|| delivery_id(received));
+    let is_token = matches!(received.tool.verify, Method::Token { .. } | Method::Gitlab);
+    let believed = delivery.filter(|_| signed.is_some() || is_token);
     let body = hex(&Sha256::digest(webhook.body()));
-    let text = format!(
-        "hcp-event-v1\n{relay}\n{tool}\n{}\n{body}",
-        signed.unwrap_or_default()
-    );
-    let digest = Sha256::digest(text);
+    let digest = Sha256::new()
+        .chain_update(format!("hcp-event-v1\n{relay}\n{tool}\n"))
+        .chain_update(believed.unwrap_or_default())
+        .chain_update(format!("\n{body}"))
+        .finalize();
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
-    let named = received.tool.delivery_id.as_ref();
-    let named = named.and_then(|name| received.headers.get(name));
-    let delivery = signed
-        .map(str::as_bytes)
-        .or(named.map(HeaderValue::as_bytes))
-        .map(|id| {
-            let start = Sha256::new().chain_update(format!("{tool}\n"));
-            start.chain_update(id).finalize().into()
-        });
+    let delivery = delivery.map(|id| {
+        let start = Sha256::new().chain_update(format!("{tool}\n"));
+        start.chain_update(id).finalize().into()
+    });
     Marks {
         event_id: EventId::from_digest(half),
         delivery,
         is_signed: signed.is_some(),
     }
+}
+
+/// The delivery's id, as the tool says it.
+fn delivery_id<'a>(received: &'a Received<'_>) -> Option<&'a [u8]> {
+    let (tool, headers) = (received.tool, &received.headers);
+    let is_gitlab = tool.verify == Method::Gitlab;
+    let key = headers.get(IDEMPOTENCY_KEY).filter(|_| is_gitlab);
+    let named = tool.delivery_id.as_ref();
+    let named = named.and_then(|name| headers.get(name));
+    let ids = [key, named].into_iter().flatten();
+    ids.map(HeaderValue::as_bytes).find(|id| !id.is_empty())
 }
 
 fn metadata_of(

@@ -1,10 +1,14 @@
 //! Secrets, as the vault has them: kept for minutes, read anew when a signature does not fit, and never made up.
 
+#[cfg(test)]
+mod tests;
+
+use crate::clock::Clock;
 use crate::vault::{Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Mutex as AsyncMutex;
 use wire::Timestamp;
 use wire::relay::VaultReference;
 
@@ -27,11 +31,24 @@ pub(crate) enum SecretFault {
     Unavailable(&'static str),
 }
 
+/// A secret, or why there is none.
+type Outcome = Result<Arc<SecretString>, SecretFault>;
+
 /// The secrets that the configuration refers to. Nothing else is ever read.
 #[derive(Debug)]
 pub(crate) struct Secrets {
     vault: Vault,
-    kept: BTreeMap<VaultReference, Mutex<Kept>>,
+    clock: Clock,
+    slots: BTreeMap<VaultReference, Slot>,
+}
+
+/// A place for one secret.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Held for no longer than it takes to look: what is known here waits for no vault.
+    kept: Mutex<Kept>,
+    /// Held by whoever reads the vault, which can take seconds.
+    reading: AsyncMutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -40,84 +57,105 @@ struct Kept {
     failed: Option<(SecretFault, Timestamp)>,
 }
 
+impl Slot {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known without the vault: a value that is young enough, or that the vault failed just now.
+    fn known(&self, most_ms: i64, now: Timestamp) -> Option<Outcome> {
+        let is_younger = |at: Timestamp, most_ms| {
+            let age = now.as_millis().saturating_sub(at.as_millis());
+            age.saturating_abs() < most_ms
+        };
+        let kept = self.kept();
+        if let Some((value, at)) = &kept.value
+            && is_younger(*at, most_ms)
+        {
+            return Some(Ok(value.clone()));
+        }
+        match kept.failed {
+            Some((fault, at)) if is_younger(at, FAILED_MS) => Some(Err(fault)),
+            Some(_) | None => None,
+        }
+    }
+}
+
 impl Secrets {
-    pub(crate) fn new(vault: Vault, references: impl IntoIterator<Item = VaultReference>) -> Self {
-        let kept = references
+    pub(crate) fn new(
+        vault: Vault,
+        references: impl IntoIterator<Item = VaultReference>,
+        clock: Clock,
+    ) -> Self {
+        let slots = references
             .into_iter()
-            .map(|reference| (reference, Mutex::default()));
+            .map(|reference| (reference, Slot::default()));
         Self {
             vault,
-            kept: kept.collect(),
+            clock,
+            slots: slots.collect(),
         }
     }
 
-    /// The secret, not older than five minutes.
-    pub(crate) async fn get(
-        &self,
-        reference: &VaultReference,
-        now: Timestamp,
-    ) -> Result<Arc<SecretString>, SecretFault> {
-        self.younger_than(reference, KEPT_MS, now).await
+    /// The secret, not older than five minutes. One of those who need one that is older reads it, the others wait.
+    pub(crate) async fn get(&self, reference: &VaultReference) -> Outcome {
+        let slot = self.slot(reference)?;
+        if let Some(known) = slot.known(KEPT_MS, self.clock.now()) {
+            return known;
+        }
+        let _reading = slot.reading.lock().await;
+        self.read(reference, slot, KEPT_MS).await
     }
 
-    /// The secret, not older than ten seconds.
-    pub(crate) async fn get_fresh(
-        &self,
-        reference: &VaultReference,
-        now: Timestamp,
-    ) -> Result<Arc<SecretString>, SecretFault> {
-        self.younger_than(reference, FRESH_MS, now).await
+    /// The secret, not older than ten seconds. While somebody else reads it there is none: who has no good signature is not
+    /// waited for, since many of them would take the places of those who have.
+    pub(crate) async fn get_fresh(&self, reference: &VaultReference) -> Outcome {
+        let slot = self.slot(reference)?;
+        if let Some(known) = slot.known(FRESH_MS, self.clock.now()) {
+            return known;
+        }
+        let Ok(_reading) = slot.reading.try_lock() else {
+            return Err(SecretFault::Unavailable("busy"));
+        };
+        self.read(reference, slot, FRESH_MS).await
     }
 
     /// Whether every secret could be read: those that are too old are read for it.
-    pub(crate) async fn are_readable(&self, now: Timestamp) -> bool {
-        for reference in self.kept.keys() {
-            if self.get(reference, now).await.is_err() {
+    pub(crate) async fn are_readable(&self) -> bool {
+        for reference in self.slots.keys() {
+            if self.get(reference).await.is_err() {
                 return false;
             }
         }
         true
     }
 
-    /// One of those who need a secret reads it, the others wait.
-    async fn younger_than(
-        &self,
-        reference: &VaultReference,
-        most_ms: i64,
-        now: Timestamp,
-    ) -> Result<Arc<SecretString>, SecretFault> {
-        let kept = self.kept.get(reference).ok_or(SecretFault::None)?;
-        let mut kept = kept.lock().await;
-        let is_younger = |at: Timestamp, most_ms| {
-            let age = now.as_millis().saturating_sub(at.as_millis());
-            age.saturating_abs() < most_ms
+    fn slot(&self, reference: &VaultReference) -> Result<&Slot, SecretFault> {
+        self.slots.get(reference).ok_or(SecretFault::None)
+    }
+
+    /// Reads the vault, unless somebody has while the lock was waited for.
+    async fn read(&self, reference: &VaultReference, slot: &Slot, most_ms: i64) -> Outcome {
+        let asked = self.clock.now();
+        if let Some(known) = slot.known(most_ms, asked) {
+            return known;
+        }
+        let outcome = match self.vault.read(reference).await {
+            Ok(value) if !value.expose_secret().trim().is_empty() => Ok(Arc::new(value)),
+            Ok(_) | Err(VaultError::Missing(_)) => Err(SecretFault::None),
+            Err(error) => Err(SecretFault::Unavailable(error.code())),
         };
-        if let Some((value, at)) = &kept.value
-            && is_younger(*at, most_ms)
-        {
-            return Ok(value.clone());
-        }
-        if let Some((fault, at)) = kept.failed
-            && is_younger(at, FAILED_MS)
-        {
-            return Err(fault);
-        }
-        match self.vault.read(reference).await {
-            Ok(value) if !value.expose_secret().trim().is_empty() => {
-                let value = Arc::new(value);
-                kept.value = Some((value.clone(), now));
+        let mut kept = slot.kept();
+        match &outcome {
+            Ok(value) => {
+                kept.value = Some((value.clone(), asked));
                 kept.failed = None;
-                Ok(value)
             }
-            outcome => {
-                let fault = match outcome {
-                    Ok(_) | Err(VaultError::Missing(_)) => SecretFault::None,
-                    Err(error) => SecretFault::Unavailable(error.code()),
-                };
-                kept.failed = Some((fault, now));
-                Err(fault)
-            }
+            // From its end on: the call may have taken longer than a failure is remembered.
+            Err(fault) => kept.failed = Some((*fault, self.clock.now())),
         }
+        drop(kept);
+        outcome
     }
 }
 

@@ -10,7 +10,7 @@ const MAX_EVENTS: usize = 10_000;
 /// What two deliveries of one webhook may have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marks {
-    /// Made of the body, and of the delivery's id where the signature covers it.
+    /// Made of the body, and of the delivery's id where that can be believed.
     pub(crate) event_id: EventId,
     /// The digest of tool and delivery id.
     pub(crate) delivery: Option<[u8; 32]>,

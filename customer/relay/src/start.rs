@@ -9,7 +9,7 @@ use crate::tool::Tools;
 use crate::vault::{Vault, open_files};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use data_encoding::HEXLOWER;
-use queues::{Access, Opener, Queue, QueueAddress};
+use queues::{Access, Opener, Queue, QueueAddress, QueueError};
 use std::time::SystemTime;
 use wire::relay::RelayInstance;
 
@@ -70,9 +70,11 @@ async fn queue(settings: &Settings) -> Result<Queue, String> {
     let sqs = aws_sdk_sqs::Client::new(&aws(&region).await);
     let opener = Opener::of_relay(sqs, &|name| std::env::var(name).ok());
     let queue = opener.open(&settings.queue, &Access::Ambient, SystemTime::now());
-    queue
-        .await
-        .map_err(|_| "HYBRID_RELAY_QUEUE_PROVIDER: this relay cannot reach that queue".to_owned())
+    queue.await.map_err(|error| match error {
+        // What the environment says of this machine is wrong, and names the variable.
+        QueueError::Refused(why) => why,
+        _ => "HYBRID_RELAY_QUEUE_PROVIDER: this relay cannot reach that queue".to_owned(),
+    })
 }
 
 /// The SDK's own configuration: credentials of the environment, the container, the cluster's identity or the machine.

@@ -5,6 +5,7 @@ mod file;
 mod mapping;
 mod raw;
 mod set;
+mod shape;
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +13,10 @@ mod tests;
 #[cfg(test)]
 pub(crate) use file::method_named;
 pub(crate) use file::parse;
-pub(crate) use mapping::{Condition, Delivery, Mapping, Source, Test};
+pub(crate) use mapping::{Broken, Condition, Delivery, Mapping, Source, Test};
 pub use set::{ToolFault, ToolFaults, Tools};
 
+use crate::journal::Ignored;
 use crate::verify::Method;
 use http::HeaderName;
 use serde::Serialize;
@@ -107,20 +109,38 @@ pub(crate) struct Event {
 }
 
 impl Tool {
-    /// The event that a delivery is, if it is one.
-    pub(crate) fn event_of(&self, delivery: &Delivery<'_>) -> Option<&Event> {
-        let value = self.select.read(delivery).ok().flatten()?;
-        self.events
-            .iter()
-            .find(|event| event.values.contains(&value) && event.holds_for(delivery))
+    /// The event that a delivery is, or why it is none. The first that fits is it.
+    pub(crate) fn event_of(&self, delivery: &Delivery<'_>) -> Result<&Event, Ignored> {
+        let value = match self.select.read(delivery) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Err(Ignored::NoEvent),
+            Err(Broken) => return Err(Ignored::Unreadable),
+        };
+        let mut why = Ignored::UnknownEvent;
+        for event in &self.events {
+            if !event.values.contains(&value) {
+                continue;
+            }
+            match event.holds_for(delivery) {
+                Ok(true) => return Ok(event),
+                // What could not be read is the better reason: it may be what the event was missed by.
+                Ok(false) if why == Ignored::UnknownEvent => why = Ignored::ConditionsUnmet,
+                Ok(false) => {}
+                Err(Broken) => why = Ignored::Unreadable,
+            }
+        }
+        Err(why)
     }
 }
 
 impl Event {
-    fn holds_for(&self, delivery: &Delivery<'_>) -> bool {
-        self.conditions
-            .iter()
-            .all(|condition| condition.holds_for(delivery))
+    fn holds_for(&self, delivery: &Delivery<'_>) -> Result<bool, Broken> {
+        for condition in &self.conditions {
+            if !condition.holds_for(delivery)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How each field is found: the event's own way, or the tool's.

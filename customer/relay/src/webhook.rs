@@ -1,6 +1,6 @@
 //! `POST /relay/webhooks/{tool}`, and what surrounds it: limits before anything else, one form of refusal, one log line each.
 
-use crate::journal::Entry;
+use crate::journal::{Entry, Ignored};
 use crate::refusal::{Reason, Refusal, answer};
 use crate::relay::{Inner, MEMORY_UNIT, Outcome, Received, Relay};
 use axum::body::Body;
@@ -11,17 +11,20 @@ use axum::{Json, Router};
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
-use wire::EventId;
+use wire::{EventId, ToolName};
 
 /// Where webhooks are sent to, before the tool's name.
 const PREFIX: &str = "/relay/webhooks/";
+
+/// The header that names the request where the answer has no body to do so.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,17 +70,13 @@ async fn method_not_allowed(State(relay): State<Relay>) -> Response {
 
 async fn receive(State(relay): State<Relay>, request: Request) -> Response {
     match serve(&relay.0, request).await {
-        Ok(Outcome::Accepted(event_id)) => {
-            let accepted = (StatusCode::ACCEPTED, Json(Accepted { event_id }));
-            uncached(accepted.into_response())
-        }
-        Ok(Outcome::Ignored) => uncached(StatusCode::NO_CONTENT.into_response()),
+        Ok(response) => response,
         Err(refusal) => refuse(&relay.0, refusal),
     }
 }
 
 /// Does what needs the least first, so that a flood costs little.
-async fn serve(relay: &Inner, request: Request) -> Result<Outcome, Refusal> {
+async fn serve(relay: &Inner, request: Request) -> Result<Response, Refusal> {
     let at = relay.clock.now();
     let limit = relay.settings.max_body_bytes;
     let (head, body) = request.into_parts();
@@ -99,7 +98,28 @@ async fn serve(relay: &Inner, request: Request) -> Result<Outcome, Refusal> {
             })
             .await
     };
-    outcome.await.map_err(|refusal| refusal.of(&tool.name))
+    let outcome = outcome.await.map_err(|refusal| refusal.of(&tool.name))?;
+    Ok(match outcome {
+        Outcome::Accepted(event_id) => {
+            let accepted = (StatusCode::ACCEPTED, Json(Accepted { event_id }));
+            uncached(accepted.into_response())
+        }
+        Outcome::Ignored(why) => ignore(relay, &tool.name, why),
+    })
+}
+
+fn ignore(relay: &Inner, tool: &ToolName, reason: Ignored) -> Response {
+    let request = request_id();
+    let mut response = uncached(StatusCode::NO_CONTENT.into_response());
+    if let Ok(request) = HeaderValue::from_str(&request) {
+        response.headers_mut().insert(REQUEST_ID, request);
+    }
+    relay.write(Entry::Ignored {
+        reason,
+        request,
+        tool: tool.clone(),
+    });
+    response
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
@@ -153,7 +173,7 @@ fn refuse(relay: &Inner, refusal: Refusal) -> Response {
     response
 }
 
-/// What the answer and the log line of a refusal have in common.
+/// What an answer and its log line have in common.
 fn request_id() -> String {
     let mut random = [0; 8];
     // Without randomness the line is still there.

@@ -1,6 +1,7 @@
 //! A tool file, read: what is wrong with it is said with file, line and field, before the first webhook arrives.
 
 use super::raw::{RawCondition, RawEvent, RawMapping, RawTool, RawVerify};
+use super::shape::{self, Misshapen};
 use super::{Condition, Event, Field, Mapping, Source, Test, Tool, ToolFault};
 use crate::verify::{Algorithm, Encoding, HmacHeader, Method};
 use http::HeaderName;
@@ -22,11 +23,19 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Tool, Vec<ToolFault>> {
         file,
         found: Vec::new(),
     };
-    let options = serde_saphyr::options! { with_snippet: false };
-    let tool = match serde_saphyr::from_str_with_options::<RawTool>(text, options) {
+    let tool = match shape::read(text) {
         Ok(raw) => faults.tool(raw),
-        Err(error) => {
-            faults.yaml(&error);
+        Err(Misshapen {
+            line,
+            field,
+            message,
+        }) => {
+            faults.found.push(ToolFault {
+                file: file.to_owned(),
+                line,
+                field,
+                message,
+            });
             None
         }
     };
@@ -92,21 +101,6 @@ impl Faults<'_> {
             line: (line > 0).then_some(line),
             field: field.to_owned(),
             message: message.into(),
-        });
-    }
-
-    fn yaml(&mut self, error: &serde_saphyr::Error) {
-        let line = error.location().map(|place| place.line());
-        let text = error.to_string();
-        // The line stands before the message already.
-        let text = text
-            .rsplit_once(" at line ")
-            .map_or(&*text, |(what, _)| what);
-        self.found.push(ToolFault {
-            file: self.file.to_owned(),
-            line: line.filter(|line| *line > 0),
-            field: String::new(),
-            message: text.chars().take(500).collect(),
         });
     }
 

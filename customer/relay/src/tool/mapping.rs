@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 use std::collections::BTreeMap;
+use wire::looks_like_a_credential;
 
 /// The longest text that can become a field, in bytes: no field may have as many.
 const MAX_TEXT: usize = 1024;
@@ -22,7 +23,7 @@ pub(crate) struct Broken;
 /// Where a text is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Source {
-    /// The first leaf that this finds in the body.
+    /// The one leaf that this finds in the body. Of several, nobody could say which is meant.
     Path(JsonPath),
     /// The value of this header.
     Header(HeaderName),
@@ -39,10 +40,15 @@ impl Source {
                 Some(value) => Some(value.to_str().map_err(|_| Broken)?.to_owned()),
                 None => None,
             },
-            Self::Path(path) => match path.query(delivery.body).first() {
-                Some(leaf) => text_of(leaf)?,
-                None => None,
-            },
+            Self::Path(path) => {
+                let found = path.query(delivery.body);
+                let mut leaves = found.iter();
+                match (leaves.next(), leaves.next()) {
+                    (Some(leaf), None) => text_of(leaf)?,
+                    (None, _) => None,
+                    (Some(_), Some(_)) => return Err(Broken),
+                }
+            }
         };
         Ok(text.filter(|text| !text.is_empty()))
     }
@@ -81,8 +87,13 @@ impl Mapping {
         if text.len() > MAX_TEXT {
             return Err(Broken);
         }
+        // A credential that is changed here could be one that the contract's own check does not know.
+        if looks_like_a_credential(&text) {
+            return Err(Broken);
+        }
         if let Some(prefix) = &self.strip_prefix {
             match text.strip_prefix(prefix.as_str()) {
+                Some(rest) if looks_like_a_credential(rest) => return Err(Broken),
                 Some(rest) => text = rest.to_owned(),
                 None => return Ok(None),
             }
@@ -146,14 +157,14 @@ pub(crate) enum Test {
 }
 
 impl Condition {
-    pub(crate) fn holds_for(&self, delivery: &Delivery<'_>) -> bool {
-        let Ok(Some(text)) = self.source.read(delivery) else {
-            return false;
+    pub(crate) fn holds_for(&self, delivery: &Delivery<'_>) -> Result<bool, Broken> {
+        let Some(text) = self.source.read(delivery)? else {
+            return Ok(false);
         };
-        match &self.test {
+        Ok(match &self.test {
             Test::OneOf(texts) => texts.contains(&text),
             Test::Prefix(prefix) => text.starts_with(prefix.as_str()),
-        }
+        })
     }
 }
 

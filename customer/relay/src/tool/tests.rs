@@ -1,6 +1,9 @@
 //! Every tool file, against the JSON Schema that editors check them with.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod reading;
+mod shape;
+
 use super::set::BUILT_IN;
 use super::{Field, parse};
 use serde_json::{Value, json};
@@ -59,29 +62,51 @@ fn the_schema_has_the_fields_and_events_of_the_contract() {
     );
 }
 
-/// A mistake, made by replacing a text of the template.
-const MISTAKES: [(&str, &str); 16] = [
-    ("version: 1", "version: 2"),
-    ("tool: template", "tool: My Tool"),
-    ("method: hmac", "method: magic"),
-    ("method: hmac", "method: github"),
-    ("algorithm: sha256", "algorithm: md5"),
-    ("encoding: hex", "encoding: rot13"),
-    ("header: X-Signature", "header: X Signature"),
-    ("[application/json]", "[text/plain]"),
+/// A mistake, made by replacing a text of the template, and the field that it is in.
+const MISTAKES: [(&str, &str, &str); 16] = [
+    ("version: 1", "version: 2", "version"),
+    ("tool: template", "tool: My Tool", "tool"),
+    ("method: hmac", "method: magic", "verify.method"),
+    ("method: hmac", "method: github", "verify"),
+    ("algorithm: sha256", "algorithm: md5", "verify.algorithm"),
+    ("encoding: hex", "encoding: rot13", "verify.encoding"),
+    (
+        "header: X-Signature",
+        "header: X Signature",
+        "verify.header",
+    ),
+    ("[application/json]", "[text/plain]", "content_types[0]"),
     (
         "select: { path: $.type }",
         "select: { path: $.type, header: X }",
+        "select",
     ),
-    ("{ path: $.project.name }", "{ path: project.name }"),
-    ("{ path: $.project.name }", "{ lower: true }"),
-    ("  author:", "  title:"),
-    ("event: CUSTOM", "event: PARTY"),
-    ("one_of: [nightly, release]", "equals: nightly"),
-    ("words: { OK: success,", "words: { OK: Great Success,"),
+    (
+        "{ path: $.project.name }",
+        "{ path: project.name }",
+        "map.repository",
+    ),
+    (
+        "{ path: $.project.name }",
+        "{ lower: true }",
+        "map.repository",
+    ),
+    ("  author:", "  title:", "map.title"),
+    ("event: CUSTOM", "event: PARTY", "events[1].event"),
+    (
+        "one_of: [nightly, release]",
+        "equals: nightly",
+        "events[1].when[0].equals",
+    ),
+    (
+        "words: { OK: success,",
+        "words: { OK: Great Success,",
+        "events[1].map.status",
+    ),
     (
         "required: [repository, status]",
         "required: [repository, title]",
+        "events[1].required",
     ),
 ];
 
@@ -89,13 +114,28 @@ const MISTAKES: [(&str, &str); 16] = [
 fn a_mistake_is_one_for_the_schema_and_for_the_relay() {
     let schema = schema();
     let (file, text) = TEMPLATE;
-    for (good, bad) in MISTAKES {
-        assert!(text.contains(good), "{good}");
+    for (good, bad, field) in MISTAKES {
+        let line = text.lines().position(|line| line.contains(good)).unwrap();
         let text = text.replacen(good, bad, 1);
         let value: Value = serde_saphyr::from_str(&text).unwrap();
         assert!(!schema.is_valid(&value), "the schema lets pass: {bad}");
         let faults = parse(file, &text).unwrap_err();
-        assert!(!faults.is_empty(), "the relay lets pass: {bad}");
-        assert!(faults[0].line.is_some(), "{}", faults[0]);
+        assert_eq!(faults[0].field, field, "{bad}: {}", faults[0]);
+        // What is wrong with a part of an object is said where the object begins.
+        let found = usize::try_from(faults[0].line.unwrap()).unwrap();
+        let first = if field.starts_with("verify") {
+            12
+        } else {
+            line + 1
+        };
+        assert!((first..=line + 1).contains(&found), "{bad}: {}", faults[0]);
     }
+}
+
+/// A file whose second event has this for the mapping of its branch, at line 11.
+fn with_branch(mapping: &str) -> String {
+    format!(
+        "version: 1\ntool: t\nverify: {{ method: github }}\nselect: {{ header: X-Event }}\nevents:\n  - values: [a]\n    \
+         event: PUSH\n  - values: [b]\n    event: PUSH\n    map:\n      branch: {mapping}\n    required: [branch]\n"
+    )
 }

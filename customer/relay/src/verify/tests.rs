@@ -1,8 +1,8 @@
 //! The vendors' own published examples, and what is made from them by changing one thing.
 //!
-//! GitLab's secret token, Jenkins, Alertmanager and Terraform publish no example: the first three send the secret itself, and of
-//! Terraform's signature only the header and the algorithm are documented. Those are made here, with another implementation
-//! (`openssl dgst -sha512 -hmac …`) for the HMAC.
+//! GitLab's secret token, Jenkins, Alertmanager, Terraform, Gitea and Forgejo publish no example: the first three send the secret
+//! itself, and of the others' signatures only the header and the algorithm are documented. Terraform's is made here with another
+//! implementation (`openssl dgst -sha512 -hmac …`); Gitea's and Forgejo's is the HMAC of GitHub's example under their headers.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use super::*;
@@ -234,7 +234,8 @@ fn a_generic_hmac_is_verified_as_its_tool_file_says() {
     }
 }
 
-/// The headers of <https://docs.gitea.com/usage/webhooks>; the HMAC is GitHub's example.
+/// The headers of <https://docs.gitea.com/usage/webhooks> and <https://forgejo.org/docs/latest/user/webhooks/>; the HMAC is
+/// GitHub's example.
 #[test]
 fn gitea_and_forgejo_are_verified_by_any_of_their_headers() {
     let hex = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

@@ -38,7 +38,7 @@ fn push(branch: &str, repository: &str) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// What is sent, the status of the answer, and the reason in the journal.
+/// What is sent, the status of the answer, and the reason in the journal: of a refusal, or with 204 of why it is ignored.
 type Row = (&'static str, Request<Body>, u16, &'static str);
 
 /// What is refused before it is parsed.
@@ -93,6 +93,7 @@ fn unverified() -> Vec<Row> {
 fn malformed() -> Vec<Row> {
     let good = push("main", "a/b");
     let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let objects = "{\"a\":".repeat(1_000_000) + "1" + &"}".repeat(1_000_000);
     let wide = format!("[{}1]", "1,".repeat(1_000_000));
     let keys: Vec<_> = (0..1_000_000).map(|key| format!("\"{key}\":1")).collect();
     let keys = format!("{{{}}}", keys.join(","));
@@ -103,7 +104,18 @@ fn malformed() -> Vec<Row> {
     let compressed = signed(with("Content-Encoding", "gzip"), &good);
     let json = |body: &[u8]| signed(github(), body);
     vec![
-        ("a million deep", json(deep.as_bytes()), 400, "too_deep"),
+        (
+            "a million lists deep",
+            json(deep.as_bytes()),
+            400,
+            "too_deep",
+        ),
+        (
+            "a million objects deep",
+            json(objects.as_bytes()),
+            400,
+            "too_deep",
+        ),
         (
             "a million wide",
             json(wide.as_bytes()),
@@ -126,7 +138,7 @@ fn malformed() -> Vec<Row> {
     ]
 }
 
-/// What is signed JSON, and says what the contract does not allow, or no event at all.
+/// What is signed JSON, and says what the contract does not allow.
 fn against_the_contract() -> Vec<Row> {
     let hostile = |branch: &str, repository: &str| signed(github(), &push(branch, repository));
     let names = [
@@ -140,22 +152,39 @@ fn against_the_contract() -> Vec<Row> {
     let names = names.map(|(what, branch, repository)| {
         (what, hostile(branch, repository), 422, "contract_broken")
     });
+    let text = |change: &str, to: &str| {
+        let text = String::from_utf8(push("main", "a/b")).unwrap();
+        assert!(text.contains(change));
+        signed(github(), text.replacen(change, to, 1).as_bytes())
+    };
+    let object = text("\"full_name\":\"a/b\"", "\"full_name\":{}");
+    let mut rows: Vec<Row> = names.into_iter().collect();
+    rows.push(("an object for a name", object, 422, "contract_broken"));
+    rows
+}
+
+/// What is signed JSON, and no event.
+fn ignored() -> Vec<Row> {
+    let body = push("main", "a/b");
     let list = signed(github(), br#"{"ref":["refs/heads/a"]}"#);
-    let event = signed(with("X-GitHub-Event", "party"), &push("main", "a/b"));
+    let neither = signed(github(), br#"{"ref":"refs/notes/commits"}"#);
+    let deletes = signed(github(), br#"{"ref":"refs/heads/a","deleted":true}"#);
+    let event = signed(with("X-GitHub-Event", "party"), &body);
     let mut none = github();
     none.remove("X-GitHub-Event");
-    let none = signed(none, &push("main", "a/b"));
-    let mut rows: Vec<Row> = names.into_iter().collect();
-    rows.push(("a field of another type", list, 204, "ignored"));
-    rows.push(("an unknown event", event, 204, "ignored"));
-    rows.push(("no event", none, 204, "ignored"));
-    rows
+    vec![
+        ("a field of another type", list, 204, "unreadable"),
+        ("no branch, no tag", neither, 204, "conditions_unmet"),
+        ("a branch that is gone", deletes, 204, "ignored_by_file"),
+        ("an unknown event", event, 204, "unknown_event"),
+        ("no event", signed(none, &body), 204, "no_event"),
+    ]
 }
 
 #[tokio::test]
 async fn hostile_deliveries_are_refused_with_a_reason_and_nothing_is_forwarded() {
     let world = World::new();
-    let rows = [unverified(), malformed(), against_the_contract()];
+    let rows = [unverified(), malformed(), against_the_contract(), ignored()];
     for (what, request, status, reason) in rows.into_iter().flatten() {
         let before = world.journal().len();
         let answer = world.send(request).await;
@@ -164,15 +193,16 @@ async fn hostile_deliveries_are_refused_with_a_reason_and_nothing_is_forwarded()
         let journal = world.journal();
         assert_eq!(journal.len(), before + 1, "{what}");
         let line = &journal[before];
+        assert_only_words(line);
+        assert_eq!(line["reason"], reason, "{what}");
         if status == 204 {
-            assert_eq!(line["event"], reason, "{what}");
+            assert_eq!(line["event"], "ignored", "{what}");
+            assert_eq!(line["tool"], "github", "{what}");
+            let request = answer.headers["x-request-id"].to_str().unwrap();
+            assert_eq!(line["request"], request, "{what}");
             continue;
         }
-        assert_eq!(
-            (&line["event"], &line["reason"]),
-            (&json!("refused"), &json!(reason)),
-            "{what}"
-        );
+        assert_eq!(line["event"], "refused", "{what}");
         let problem = answer.json();
         assert_eq!(problem["code"], reason, "{what}");
         assert_eq!(problem["status"], status, "{what}");
@@ -181,7 +211,6 @@ async fn hostile_deliveries_are_refused_with_a_reason_and_nothing_is_forwarded()
             answer.headers["content-type"], "application/problem+json",
             "{what}"
         );
-        assert_only_words(line);
     }
 }
 
@@ -206,13 +235,21 @@ async fn a_copy_under_another_delivery_id_is_the_same_event() {
     let world = World::new();
     let (mut headers, body) = fixtures::one("github", "push");
     let first = world.deliver("github", &headers, &body).await.event_id();
+    let delivery = headers["X-GitHub-Delivery"].clone();
     headers.insert("X-GitHub-Delivery".to_owned(), "another".to_owned());
     let second = world.deliver("github", &headers, &body).await.event_id();
     assert_eq!(first, second);
     assert_eq!(world.events().await.len(), 1);
     let line = world.journal().pop().unwrap();
     assert_eq!(line["event"], "duplicate");
-    assert_eq!(line["is_same_delivery"], false);
+    assert_eq!(line["reason"], "same_body");
+    headers.insert("X-GitHub-Delivery".to_owned(), delivery);
+    world.deliver("github", &headers, &body).await.event_id();
+    let line = world.journal().pop().unwrap();
+    assert_eq!(
+        (&line["event"], &line["reason"]),
+        (&json!("duplicate"), &json!("same_delivery"))
+    );
     // Another process knows nothing of it, and still makes the same id.
     let other = World::new();
     let third = other.deliver("github", &headers, &body).await.event_id();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod binary;
+mod contract;
 mod enrolment;
 mod fixtures;
 mod flow;

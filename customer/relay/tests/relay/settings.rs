@@ -206,7 +206,7 @@ async fn a_reference_that_is_not_understood_is_a_fault_at_the_start() {
 fn a_tool_file_with_mistakes_is_named_with_file_line_and_field() {
     let directory = tempfile::tempdir().unwrap();
     let own = [
-        ("a.yaml", "version: 1\ntool: a\nunknown: 1\n"),
+        ("a.yaml", "version: 1\ntool: a\ncolour: 1\n"),
         (
             "b.yaml",
             "version: 2\ntool: B\nverify: { method: magic }\nselect: { path: type }\nevents: []\n",
@@ -217,7 +217,7 @@ fn a_tool_file_with_mistakes_is_named_with_file_line_and_field() {
              - values: [a]\n    event: PUSH\n    map:\n      title: { path: $.title }\n      branch: { path: '$.[', lower: true }\n    \
              required: [tag]\n  - values: []\n    ignore: true\n    event: TAG\n",
         ),
-        ("d.yaml", "version: 1\n  tool: [\n"),
+        ("d.yaml", "version: 1\ntool: d\nverify: { method: \"x }\n"),
         ("not-a-tool.txt", "?"),
     ];
     for (name, text) in own {
@@ -230,7 +230,7 @@ fn a_tool_file_with_mistakes_is_named_with_file_line_and_field() {
         at.entry(file).or_insert_with(Vec::new).push(place);
         at
     });
-    assert_eq!(at["a.yaml"], [(Some(3), "")]);
+    assert_eq!(at["a.yaml"], [(Some(3), "colour")]);
     assert_eq!(
         at["b.yaml"],
         [
@@ -252,10 +252,12 @@ fn a_tool_file_with_mistakes_is_named_with_file_line_and_field() {
             (Some(12), "events[1]")
         ]
     );
-    assert_eq!(at["d.yaml"].len(), 1);
+    assert_eq!(at["d.yaml"], [(Some(3), "verify")]);
     let text = faults[0].to_string();
+    let (place, message) = text.split_once(": ").unwrap();
+    assert!(place.ends_with("a.yaml:3"), "{text}");
     assert!(
-        text.contains("a.yaml:3: ") && text.contains("unknown"),
+        message.starts_with("colour: unknown field `colour`, expected one of version, "),
         "{text}"
     );
 }
@@ -269,10 +271,10 @@ fn the_documentation_has_every_variable_and_every_reason() {
             "{name}"
         );
     }
-    for reason in hybrid_relay::Reason::ALL {
-        assert!(
-            document.contains(&format!("`{}`", reason.code())),
-            "{reason:?}"
-        );
+    let refused = hybrid_relay::Reason::ALL.iter().map(|word| word.code());
+    let ignored = hybrid_relay::Ignored::ALL.iter().map(|word| word.code());
+    let repeated = hybrid_relay::Repeated::ALL.iter().map(|word| word.code());
+    for word in refused.chain(ignored).chain(repeated) {
+        assert!(document.contains(&format!("`{word}`")), "{word}");
     }
 }
