@@ -9,6 +9,7 @@ mod act;
 mod batch;
 mod doors;
 mod event;
+mod line;
 mod memory;
 mod message;
 mod poll;
@@ -35,7 +36,7 @@ pub use system::{at, now, random};
 use domain::limits::Limits;
 use doors::Doors;
 use lambda_runtime::LambdaEvent;
-use memory::{Rooms, Rules};
+use memory::{Numbers, Rooms, Rules};
 use queues::Opener;
 use standing::Standings;
 use std::fmt;
@@ -86,6 +87,7 @@ pub struct Orchestrator {
     now: Now,
     random: Random,
     routing: Rules,
+    numbers: Numbers,
     rooms: Rooms,
     standings: Standings,
     sink: MetricSink,
@@ -118,6 +120,7 @@ impl Orchestrator {
             now,
             random,
             routing: Rules::default(),
+            numbers: Numbers::default(),
             rooms: Rooms::new(limits.queued_jobs),
             standings: Standings::default(),
             sink,

@@ -1,10 +1,12 @@
-//! What a warm process remembers: rules for half a minute, and how many jobs an organisation has in line for some seconds.
+//! What a warm process remembers: rules for half a minute, how many jobs an organisation has in line for some seconds, and the
+//! latest numbers of relays.
 
 use crate::reason::Postponement;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Routing, StoreError, TenantScope, TenantStore};
-use wire::{RelayId, TenantId, Timestamp};
+use wire::relay::{RelayEvent, RelayInstance};
+use wire::{EventId, RelayId, TenantId, Timestamp};
 
 /// For how long rules are remembered, in seconds: new ones are applied that much later at most.
 const RULES_SECONDS: i64 = 30;
@@ -121,5 +123,40 @@ impl Rooms {
         let all = self.queued.lock();
         all.get(tenant)
             .is_some_and(|(read_at, _)| is_fresh(*read_at, now, LINES_SECONDS))
+    }
+}
+
+/// How many processes of relays the numbers are remembered of. When there are more, all are forgotten.
+const MAX_INSTANCES: usize = 500;
+
+/// How many numbers of a process are remembered: the highest.
+const MAX_NUMBERS: usize = 256;
+
+/// The events of a process, by the number that it gave them.
+type Numbered = BTreeMap<u64, EventId>;
+
+/// Which event has which number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Numbers(Arc<Mutex<HashMap<(RelayId, RelayInstance), Numbered>>>);
+
+impl Numbers {
+    /// Whether no other event of the same process of the same relay is known to have the number of this one, which is known to
+    /// have it from now on. Messages come in any order and again, so a number that is missing says nothing.
+    pub(crate) fn are_free_for(&self, signed: &RelayEvent) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = (signed.relay_id.clone(), signed.instance.clone());
+        if all.len() >= MAX_INSTANCES && !all.contains_key(&whose) {
+            all.clear();
+        }
+        let numbered = all.entry(whose).or_default();
+        let event_id = &signed.event.event_id;
+        let known = numbered
+            .entry(signed.sequence)
+            .or_insert_with(|| event_id.clone());
+        let is_free = known == event_id;
+        if numbered.len() > MAX_NUMBERS {
+            numbered.pop_first();
+        }
+        is_free
     }
 }

@@ -127,6 +127,9 @@ impl Orchestrator {
         if !delivery.source.is_of(&key.scope, &relay) {
             return Err(Disbelief::WrongQueue.into());
         }
+        if !self.numbers.are_free_for(&signed) {
+            return Err(Disbelief::NumberTaken.into());
+        }
         Ok(Believed {
             scope: key.scope,
             relay,

@@ -5,7 +5,7 @@ use std::fmt;
 use store::StoreError;
 
 /// Why a message is not believed. It goes to the relay's dead-letter queue with that word; where the relay has named none, it stays on
-/// the queue until the customer's own settings move it.
+/// the queue until the queue gives it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disbelief {
     /// It is larger than a message may be.
@@ -26,6 +26,8 @@ pub enum Disbelief {
     ReplacedKey,
     /// It came over another queue than the relay's own.
     WrongQueue,
+    /// Another event of the same process of the relay has its number.
+    NumberTaken,
 }
 
 impl Disbelief {
@@ -41,6 +43,7 @@ impl Disbelief {
             Self::UnknownRelay => "unknown_relay",
             Self::ReplacedKey => "replaced_key",
             Self::WrongQueue => "wrong_queue",
+            Self::NumberTaken => "number_taken",
         }
     }
 }
@@ -150,6 +153,7 @@ mod tests {
             Disbelief::UnknownRelay,
             Disbelief::ReplacedKey,
             Disbelief::WrongQueue,
+            Disbelief::NumberTaken,
         ];
         let refusals = [
             Refusal::Stale,

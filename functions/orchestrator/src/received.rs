@@ -5,10 +5,10 @@ use crate::batch::Verdict;
 use crate::doors::Door;
 use crate::message::{Delivery, Source};
 use crate::poll::Turn;
-use crate::reason::Disbelief;
+use crate::reason::{Disbelief, Postponement};
 use domain::relay::Relay;
 use futures_util::{StreamExt, stream};
-use queues::{Message, Outgoing};
+use queues::{Message, Outgoing, QueueError};
 use store::TenantScope;
 
 /// How many messages are taken off at a time.
@@ -26,7 +26,8 @@ pub(crate) struct Reading<'a> {
 
 impl Orchestrator {
     /// Handles messages, and takes those off that are done with, or that are not believed and lie on the relay's dead-letter queue
-    /// by now. One that cannot be taken off comes back, and is found to be done with then, or is a dead letter twice.
+    /// by now. One that cannot be taken off comes back, and is found to be done with then, or is a dead letter twice. One that
+    /// comes as a dead letter and is still not believed stays: where dead letters lead back here, it would go round for ever.
     pub(crate) async fn handle_received(
         &self,
         reading: &Reading<'_>,
@@ -34,7 +35,7 @@ impl Orchestrator {
         turn: &mut Turn,
     ) {
         let source = Source::Polled(reading.scope.clone(), reading.relay.inbound_queue.clone());
-        let (receipts, deliveries): (Vec<_>, Vec<_>) = received
+        let (seals, deliveries): (Vec<_>, Vec<_>) = received
             .into_iter()
             .map(|message| {
                 let delivery = Delivery {
@@ -42,11 +43,12 @@ impl Orchestrator {
                     body: message.body,
                     source: source.clone(),
                 };
-                (message.receipt, delivery)
+                ((message.receipt, message.subject), delivery)
             })
             .unzip();
         let (verdicts, tally) = self.handle_counted(&deliveries).await;
         turn.messages.add(&tally);
+        turn.is_put_off = is_put_off(&verdicts);
         let is_dead = |verdict: &Verdict| matches!(verdict, Verdict::Disbelieved(_));
         let dead_letters = if verdicts.iter().any(is_dead) {
             self.dead_letters(reading.relay).await
@@ -54,24 +56,25 @@ impl Orchestrator {
             None
         };
         let dead_letters = dead_letters.as_ref();
-        let all = receipts.into_iter().zip(deliveries).zip(verdicts);
+        let all = seals.into_iter().zip(deliveries).zip(verdicts);
         let mut ends = stream::iter(all)
-            .map(|((receipt, delivery), verdict)| async move {
+            .map(|(((receipt, subject), delivery), verdict)| async move {
                 let is_over = match verdict {
                     Verdict::Done(_) => true,
                     Verdict::Postponed(_) => false,
+                    Verdict::Disbelieved(_) if subject.starts_with(SUBJECT) => false,
                     Verdict::Disbelieved(why) => bury(dead_letters, &delivery, why).await,
                 };
                 if is_over {
-                    reading.inbound.delete(&receipt).await
-                } else {
-                    Ok(())
+                    reading.inbound.delete(&receipt).await?;
                 }
+                Ok::<_, QueueError>(is_over)
             })
             .buffer_unordered(AT_A_TIME);
         while let Some(end) = ends.next().await {
-            if let Err(error) = end {
-                turn.failure = Some(error.into());
+            match end {
+                Ok(is_over) => turn.has_moved |= is_over,
+                Err(error) => turn.failure = Some(error.into()),
             }
         }
     }
@@ -90,6 +93,13 @@ impl Orchestrator {
             }
         }
     }
+}
+
+/// Whether nothing of a batch could be acted on, and that would be no different with the next one. What somebody else has just
+/// begun to act on says nothing of that.
+fn is_put_off(verdicts: &[Verdict]) -> bool {
+    let is_stuck = |verdict: &Verdict| matches!(verdict, Verdict::Postponed(why) if *why != Postponement::UnderWay);
+    verdicts.iter().any(is_stuck) && !verdicts.iter().any(|verdict| verdict.is_done())
 }
 
 /// Sends a message on to the dead-letter queue as it is, with the reason beside it. Says whether it is there.

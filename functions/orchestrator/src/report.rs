@@ -128,6 +128,8 @@ pub struct PollReport {
     pub failed: usize,
     /// How many were left alone because they had failed before.
     pub backed_off: usize,
+    /// How many were left alone because nothing of what they had sent could be acted on.
+    pub put_off: usize,
     /// What failed of the control plane's own, and is left to the next round.
     pub errors: usize,
     /// What became of the messages.
@@ -140,6 +142,7 @@ impl PollReport {
         self.polled += other.polled;
         self.failed += other.failed;
         self.backed_off += other.backed_off;
+        self.put_off += other.put_off;
         self.errors += other.errors;
         self.messages.add(&other.messages);
     }
@@ -151,6 +154,7 @@ impl PollReport {
             polled = self.polled,
             failed = self.failed,
             backed_off = self.backed_off,
+            put_off = self.put_off,
             messages = self.messages.messages(),
             enqueued = self.messages.enqueued,
             postponed = self.messages.postponed,

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wire::{RelayId, Timestamp};
 
-/// How long a relay is left alone after its first failure, in seconds. It doubles with each further one.
+/// How long a relay is left alone after the first turn that came to nothing, in seconds. It doubles with each further one.
 const FIRST_BACK_OFF_SECONDS: i64 = 10;
 
 /// The longest that a relay is left alone, in seconds.
@@ -19,11 +19,36 @@ const RELAY_SECONDS: i64 = 60;
 /// How often a state that has not changed is written down again, in seconds.
 const NOTED_AGAIN_SECONDS: i64 = 300;
 
+/// How a relay's turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its queue was read.
+    Read,
+    /// Its queue was read, and what came last could not be acted on. Whoever goes on reading only uses up how often a queue shows
+    /// a message.
+    PutOff {
+        /// Whether something could be, before.
+        has_moved: bool,
+    },
+    /// Its queue could not be read, or not be written.
+    Failed(&'static str),
+}
+
+/// Why a relay is left alone for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeftAlone {
+    /// It has failed.
+    Failing,
+    /// What it has sent cannot be acted on for now, which is not its fault.
+    PutOff,
+}
+
 /// How one relay has fared.
 #[derive(Debug, Clone, Default)]
 struct Standing {
-    failures: u32,
-    not_before: Option<Timestamp>,
+    /// How many turns in a row came to nothing.
+    in_vain: u32,
+    left_alone: Option<(Timestamp, LeftAlone)>,
     polled_at: Option<Timestamp>,
     relay: Option<(Timestamp, Arc<Relay>)>,
     noted: Option<Polled>,
@@ -43,11 +68,10 @@ impl Standings {
         self.lock().retain(|relay, _| relays.contains(relay));
     }
 
-    /// Whether the relay is to be left alone.
-    pub(crate) fn is_backed_off(&self, relay: &RelayId, now: Timestamp) -> bool {
-        let all = self.lock();
-        let until = all.get(relay).and_then(|standing| standing.not_before);
-        until.is_some_and(|until| now < until)
+    /// Why the relay is to be left alone, if it is.
+    pub(crate) fn left_alone(&self, relay: &RelayId, now: Timestamp) -> Option<LeftAlone> {
+        let (until, why) = self.lock().get(relay)?.left_alone?;
+        (now < until).then_some(why)
     }
 
     /// When the relay last had its turn, for an order in which nobody is forgotten.
@@ -76,24 +100,29 @@ impl Standings {
     }
 
     /// How the turn went. What is to be written into the relay's record, if it does not say so already.
-    pub(crate) fn end(
-        &self,
-        relay: &RelayId,
-        failure: Option<&'static str>,
-        now: Timestamp,
-    ) -> Option<Polled> {
+    pub(crate) fn end(&self, relay: &RelayId, ending: Ending, now: Timestamp) -> Option<Polled> {
         let mut all = self.lock();
         let standing = all.entry(relay.clone()).or_default();
-        if failure.is_some() {
-            standing.failures = standing.failures.saturating_add(1);
-            let wait = back_off_seconds(standing.failures);
-            standing.not_before = Some(now.plus_seconds(wait));
-            // It may have been deleted, or set up anew.
-            standing.relay = None;
-        } else {
-            standing.failures = 0;
-            standing.not_before = None;
-        }
+        let failure = match ending {
+            Ending::Read => {
+                standing.in_vain = 0;
+                standing.left_alone = None;
+                None
+            }
+            Ending::PutOff { has_moved } => {
+                if has_moved {
+                    standing.in_vain = 0;
+                }
+                standing.leave_alone(LeftAlone::PutOff, now);
+                None
+            }
+            Ending::Failed(reason) => {
+                standing.leave_alone(LeftAlone::Failing, now);
+                // It may have been deleted, or set up anew.
+                standing.relay = None;
+                Some(reason)
+            }
+        };
         let is_known = standing.noted.as_ref().is_some_and(|noted| {
             noted.failure.as_deref() == failure
                 && now.millis_since(noted.at) < NOTED_AGAIN_SECONDS * 1000
@@ -110,14 +139,25 @@ impl Standings {
     }
 }
 
-fn back_off_seconds(failures: u32) -> i64 {
-    let doublings = failures.saturating_sub(1).min(10);
+impl Standing {
+    fn leave_alone(&mut self, why: LeftAlone, now: Timestamp) {
+        self.in_vain = self.in_vain.saturating_add(1);
+        let wait = back_off_seconds(self.in_vain);
+        self.left_alone = Some((now.plus_seconds(wait), why));
+    }
+}
+
+fn back_off_seconds(in_vain: u32) -> i64 {
+    let doublings = in_vain.saturating_sub(1).min(10);
     (FIRST_BACK_OFF_SECONDS << doublings).min(LONGEST_BACK_OFF_SECONDS)
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
+
+    const DENIED: Ending = Ending::Failed("queue_denied");
 
     #[test]
     fn a_relay_is_left_alone_longer_each_time_that_it_fails_and_not_after_a_success() {
@@ -125,24 +165,51 @@ mod tests {
         let relay = RelayId::new(start, [1; 10]);
         let mut now = start;
         for seconds in [10, 20, 40, 80, 160, 300, 300] {
-            standings.end(&relay, Some("queue_denied"), now);
-            assert!(standings.is_backed_off(&relay, now.plus_seconds(seconds - 1)));
+            standings.end(&relay, DENIED, now);
+            let last = now.plus_seconds(seconds - 1);
+            let left_alone = standings.left_alone(&relay, last);
+            assert_eq!(left_alone, Some(LeftAlone::Failing));
             now = now.plus_seconds(seconds);
-            assert!(!standings.is_backed_off(&relay, now));
+            assert_eq!(standings.left_alone(&relay, now), None);
         }
-        standings.end(&relay, None, now);
-        assert!(!standings.is_backed_off(&relay, now));
-        standings.end(&relay, Some("queue_denied"), now);
-        assert!(!standings.is_backed_off(&relay, now.plus_seconds(10)));
+        standings.end(&relay, Ending::Read, now);
+        assert_eq!(standings.left_alone(&relay, now), None);
+        standings.end(&relay, DENIED, now);
+        let later = now.plus_seconds(10);
+        assert_eq!(standings.left_alone(&relay, later), None);
+    }
+
+    #[test]
+    fn a_relay_whose_messages_are_put_off_is_left_alone_as_long_and_has_not_failed() {
+        let (standings, start) = (Standings::default(), Timestamp::from_millis(0));
+        let relay = RelayId::new(start, [1; 10]);
+        let mut now = start;
+        for (has_moved, seconds) in [
+            (false, 10),
+            (false, 20),
+            (false, 40),
+            // Something moves: there is hope.
+            (true, 10),
+            (false, 20),
+        ] {
+            let polled = standings.end(&relay, Ending::PutOff { has_moved }, now);
+            assert_eq!(polled.unwrap().failure, None);
+            let last = now.plus_seconds(seconds - 1);
+            let left_alone = standings.left_alone(&relay, last);
+            assert_eq!(left_alone, Some(LeftAlone::PutOff));
+            now = now.plus_seconds(seconds);
+            assert_eq!(standings.left_alone(&relay, now), None);
+        }
     }
 
     #[test]
     fn what_the_record_says_already_is_not_written_again() {
         let (standings, start) = (Standings::default(), Timestamp::from_millis(0));
         let relay = RelayId::new(start, [1; 10]);
-        let note = |failure, seconds| {
+        let note = |failure: Option<&'static str>, seconds| {
             let now = start.plus_seconds(seconds);
-            let polled = standings.end(&relay, failure, now);
+            let ending = failure.map_or(Ending::Read, Ending::Failed);
+            let polled = standings.end(&relay, ending, now);
             if let Some(polled) = &polled {
                 standings.noted(&relay, polled.clone());
             }

@@ -3,9 +3,13 @@
 pub(crate) mod faults;
 
 mod aws;
+mod crashes;
+mod dead_letters;
 mod hostile;
 mod invocations;
+mod numbers;
 mod once;
 mod outcomes;
+mod put_off;
 mod rounds;
-mod world;
+pub(crate) mod world;

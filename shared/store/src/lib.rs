@@ -63,9 +63,9 @@ pub use people::{
     NotAHandle, NotAnIdentity, Organisation, Person, PersonScope, PersonStore, SignedIn,
 };
 pub use relays::{
-    EventPage, EventPosition, MAX_RELAYS, NewRelayEnrolment, NewRelayKey, POLL_SHARDS,
-    RecordedEvent, RelayCreation, RelayEnrolment, RelayKey, RelayKeyRotation, Routing,
-    RoutingOutcome,
+    EventPage, EventPosition, MAX_RELAYS, NewRelayEnrolment, NewRelayKey, POLL_SHARDS, PolledPage,
+    PolledPosition, RecordedEvent, RelayCreation, RelayEnrolment, RelayKey, RelayKeyRotation,
+    Routing, RoutingOutcome,
 };
 pub use schema::{IndexSchema, Projection, TABLES, TableKind, TableSchema, Tables};
 pub use sessions::{

@@ -33,11 +33,25 @@ const RELAY: &str = "R";
 /// The sort key of the item that says whose a role or a queue is.
 const CLAIM: &str = "CLAIM";
 
-/// How many relays an organisation may have: a list reads them all, and the schedule polls each.
+/// How many relays an organisation may have: a list reads them all, and the schedule polls each. It is looked at before a relay
+/// is made, so those that are made at the same moment can go beyond it; a list then has the newest.
 pub const MAX_RELAYS: usize = 100;
 
 /// How many partitions the relays that are polled are spread over.
 pub const POLL_SHARDS: u32 = 4;
+
+/// Relays whose queues the control plane reads.
+#[derive(Debug)]
+pub struct PolledPage {
+    /// Which they are.
+    pub relays: Vec<(TenantScope, RelayId)>,
+    /// Where the next page begins, unless this is the last.
+    pub next: Option<PolledPosition>,
+}
+
+/// A place among the relays of a shard whose queues the control plane reads.
+#[derive(Debug)]
+pub struct PolledPosition(Item);
 
 /// How often a write is tried that others get in the way of.
 const MAX_TRIES: usize = 8;
@@ -73,38 +87,35 @@ fn unbuilt(operation: &'static str) -> impl Fn(BuildError) -> StoreError {
 }
 
 impl Store {
-    /// The relays of one shard whose queues the control plane reads, of all tenants, after the given one; at most 100, and
-    /// fewer if there are no more.
+    /// A page of up to 100 relays of one shard whose queues the control plane reads, of all tenants: the first, or the one after
+    /// another.
     ///
     /// # Errors
     /// [`StoreError`] as every operation.
     pub async fn relays_to_poll(
         &self,
         shard: u32,
-        after: Option<&(TenantScope, RelayId)>,
-    ) -> Result<Vec<(TenantScope, RelayId)>, StoreError> {
+        after: Option<PolledPosition>,
+    ) -> Result<PolledPage, StoreError> {
         const OPERATION: &str = "relays_to_poll";
-        // A sort key cannot be compared with an empty string; no tenant's name begins with a space.
-        let after = after.map_or_else(
-            || " ".to_owned(),
-            |(scope, relay)| format!("{}#{relay}", scope.tenant()),
-        );
         let answer = self
             .client
             .query()
             .table_name(self.tables.name(TableKind::Relays))
             .index_name("poll")
-            .key_condition_expression("ppk = :shard AND psk > :after")
+            .key_condition_expression("ppk = :shard")
             .expression_attribute_values(":shard", string(crate::keys::poll_shard(shard)))
-            .expression_attribute_values(":after", string(after))
+            .set_exclusive_start_key(after.map(|PolledPosition(key)| key))
             .limit(100)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
             .map_err(|error| StoreError::from_sdk(OPERATION, &error))?;
         self.count_read(OPERATION, answer.consumed_capacity());
-        let items = answer.items.unwrap_or_default();
-        Ok(items.iter().filter_map(polled_of).collect())
+        Ok(PolledPage {
+            relays: answer.items().iter().filter_map(polled_of).collect(),
+            next: answer.last_evaluated_key.map(PolledPosition),
+        })
     }
 }
 

@@ -69,6 +69,14 @@ async fn from_a_push_to_a_green_job(cloud: Cloud) {
     .await;
     assert_eq!(world.jobs().await, 1);
 
+    // What somebody has changed on its way is given back to the customer, with the reason, and is no event.
+    let mut forged: Value = serde_json::from_str(body).unwrap();
+    forged["signature"] = json!(data_encoding::BASE64.encode(&[1; 64]));
+    world.cloud.send(&world.events, &forged.to_string()).await;
+    let refused = "hybrid-ci.refused.bad_signature".to_owned();
+    assert_eq!(world.dead_letter().await, (forged.to_string(), refused));
+    assert_eq!(world.jobs().await, 1);
+
     // A pull request becomes a decision on the customer's other queue.
     let mut opened = github("pull_request_opened");
     opened["repository"]["clone_url"] = json!(world.repository());

@@ -20,19 +20,22 @@ data "aws_caller_identity" "current" {}
 resource "aws_sqs_queue" "inbound" {
   name                    = "${local.prefix}-inbound"
   sqs_managed_sse_enabled = true
-  # Twice what the control plane takes at most, so that it is not given again what it works on.
-  visibility_timeout_seconds = 120
-  # The control plane acts on nothing that is older than six days.
-  message_retention_seconds = 4 * 24 * 60 * 60
+  # Longer than the control plane works on what it is given.
+  visibility_timeout_seconds = 360
+  # So that nothing is dropped unseen: the control plane refuses what is older than six days, and its record says so.
+  message_retention_seconds = 14 * 24 * 60 * 60
+  # The most that SQS counts. What cannot be acted on for now, because a decision queue or the control plane's database is out of
+  # reach or too many jobs are in line, is shown every 6 to 11 minutes, so that it is tried for four days at least before it is a
+  # dead letter. What is not believed does not need to be given up here: the control plane sends it on itself.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 5
+    maxReceiveCount     = 1000
   })
   tags = var.tags
 }
 
-# What the control plane does not believe, with its reason as the subject, and what could not be acted on five times, for you to
-# look at. It holds metadata, as the inbound queue does.
+# What the control plane does not believe, with its reason as the subject, for you to look at. It holds metadata, as the inbound
+# queue does.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${local.prefix}-dead-letters"
   sqs_managed_sse_enabled   = true

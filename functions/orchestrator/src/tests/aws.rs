@@ -3,12 +3,13 @@
 use super::world::{Sender, World, build};
 use crate::{Orchestrator, Parts};
 use embedded_dynamodb::Fault;
+use oidc::testing::read_request;
 use queues::Opener;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use store::TenantScope;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use wire::QueueProvider;
 use wire::relay::QueueReference;
@@ -95,29 +96,6 @@ async fn serve(mut stream: TcpStream, calls: &Calls, messages: &Messages) -> Opt
     );
     stream.write_all((head + &answer).as_bytes()).await.ok()?;
     stream.shutdown().await.ok()
-}
-
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    loop {
-        let mut some = [0; 4096];
-        let count = stream
-            .read(&mut some)
-            .await
-            .ok()
-            .filter(|count| *count > 0)?;
-        request.extend_from_slice(&some[..count]);
-        let text = String::from_utf8_lossy(&request);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let head = head.to_ascii_lowercase();
-        let length = head.split("content-length: ").nth(1);
-        let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
-        if body.len() >= length.unwrap_or(0_usize) {
-            return Some(text.into_owned());
-        }
-    }
 }
 
 fn note(calls: &Calls, what: String) {

@@ -3,6 +3,7 @@
 use queues::QueueError;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What befalls a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) enum QueueFault {
     After,
     /// It is never answered.
     Hang,
+    /// It is executed after so much time.
+    Slow(Duration),
 }
 
 type Policy = dyn Fn(&str, &str) -> QueueFault + Send + Sync;
@@ -52,6 +55,10 @@ impl QueueFaults {
             QueueFault::Before => Err(lost()),
             QueueFault::After => Ok(Err(lost())),
             QueueFault::Hang => std::future::pending().await,
+            QueueFault::Slow(time) => {
+                tokio::time::sleep(time).await;
+                Ok(Ok(()))
+            }
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Messages that are not to be believed, and what becomes of those beside them.
 
-use super::faults::QueueFault;
 use super::world::{Sender, World, build, bytes, event_id, local};
 use crate::{Delivery, Disbelief, Source, Verdict};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use std::time::Duration;
 use wire::relay::Envelope;
 use wire::{KeyName, RelayId};
 
@@ -259,47 +257,6 @@ async fn a_poisoned_message_stays_on_the_queue_and_blocks_nothing() {
     world.advance(31).await;
     assert_eq!(orchestrator.poll_once().await.messages.disbelieved, 1);
     assert_eq!(world.jobs(&acme).await.len(), 30);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_believed_goes_to_the_dead_letter_queue_with_the_reason() {
-    let world = World::new().await;
-    let acme = world.tenant("acme").await;
-    let relay = world.relay_with_dead_letters(&acme, "eu").await;
-    world.rules(&relay, build()).await;
-    let forged = Sender {
-        key: SigningKey::from_bytes(&bytes()),
-        ..relay.clone()
-    };
-    for body in ["poison", &forged.push(1), &relay.push(2)] {
-        world.put(&relay, body).await;
-    }
-    let (orchestrator, faults) = world.with_faults();
-    // While that queue is down, what belongs there stays where it is.
-    faults.set(|queue, call| match (queue, call) {
-        ("eu-dead", "send") => QueueFault::Before,
-        _ => QueueFault::None,
-    });
-    let report = orchestrator.poll_once().await;
-    let counts = (report.messages.enqueued, report.messages.disbelieved);
-    assert_eq!((counts, report.failed), ((1, 2), 0));
-    assert_eq!(world.left(&relay).await, 2);
-
-    faults.set(|_, _| QueueFault::None);
-    world.advance(31).await;
-    assert_eq!(orchestrator.poll_once().await.messages.disbelieved, 2);
-    assert_eq!(world.left(&relay).await, 0);
-    let mut subjects = world.queues.queue("eu-dead").subjects();
-    subjects.sort();
-    let expected = ["bad_signature", "not_an_envelope"];
-    assert_eq!(
-        subjects,
-        expected.map(|why| format!("hybrid-ci.refused.{why}"))
-    );
-    let letters = world.queue("eu-dead").receive(10, Duration::ZERO).await;
-    let letters = letters.unwrap();
-    assert!(letters.iter().any(|letter| letter.body == "poison"));
-    assert_eq!(world.jobs(&acme).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

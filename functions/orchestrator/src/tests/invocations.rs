@@ -8,6 +8,8 @@ use telemetry::MetricSink;
 use wire::QueueProvider;
 use wire::relay::QueueReference;
 
+/// How the ARNs of queues begin.
+pub(crate) const ARN_PREFIX: &str = "arn:aws:sqs:eu-central-1:123456789012:";
 const ARN: &str = "arn:aws:sqs:eu-central-1:123456789012:events";
 
 async fn triggered(world: &World, scope: &TenantScope) -> Sender {
@@ -18,7 +20,8 @@ async fn triggered(world: &World, scope: &TenantScope) -> Sender {
     world.relay_with(scope, "aws", (queue, None), None).await
 }
 
-fn event(messages: &[(&str, String, &str)]) -> Event {
+/// What the function is called with: messages by their ids, each with the queue that it came over.
+pub(crate) fn event_of(messages: &[(&str, String, &str)]) -> Event {
     let records: Vec<_> = messages
         .iter()
         .map(|(id, body, arn)| {
@@ -32,7 +35,8 @@ fn event(messages: &[(&str, String, &str)]) -> Event {
     serde_json::from_value(json!({"Records": records})).unwrap()
 }
 
-async fn answer(orchestrator: &Orchestrator, event: Event, world: &World) -> Value {
+/// What the function answers.
+pub(crate) async fn answer(orchestrator: &Orchestrator, event: Event, world: &World) -> Value {
     let deadline = world.now().plus_seconds(28);
     let answer: Answer = handle_one(event, orchestrator, deadline).await;
     serde_json::to_value(answer).unwrap()
@@ -57,13 +61,13 @@ async fn of_a_batch_only_what_is_bad_is_reported_and_the_rest_proceeds() {
     let other = "arn:aws:sqs:eu-central-1:123456789012:others";
     messages.push(("elsewhere", relay.push(100), other));
     let orchestrator = world.orchestrator();
-    let said = answer(&orchestrator, event(&messages), &world).await;
+    let said = answer(&orchestrator, event_of(&messages), &world).await;
     let failures = json!([{"itemIdentifier": "poison"}, {"itemIdentifier": "elsewhere"}]);
     assert_eq!(said, json!({"batchItemFailures": failures}));
     assert_eq!(world.jobs(&acme).await.len(), 8);
     assert_eq!(world.event(&relay, &event_id(100)).await, None);
     // It is delivered again, as if its deletion had failed.
-    let again = answer(&orchestrator, event(&messages[..3]), &world).await;
+    let again = answer(&orchestrator, event_of(&messages[..3]), &world).await;
     assert_eq!(again, json!({"batchItemFailures": []}));
     assert_eq!(world.jobs(&acme).await.len(), 8);
 }
@@ -80,12 +84,12 @@ async fn a_message_that_cannot_be_handled_now_is_reported_and_comes_back() {
     };
     let failing = Orchestrator::new(world.parts(is_write));
     let messages = [("a", relay.push(1), ARN)];
-    let said = answer(&failing, event(&messages), &world).await;
+    let said = answer(&failing, event_of(&messages), &world).await;
     assert_eq!(
         said,
         json!({"batchItemFailures": [{"itemIdentifier": "a"}]})
     );
-    let said = answer(&world.orchestrator(), event(&messages), &world).await;
+    let said = answer(&world.orchestrator(), event_of(&messages), &world).await;
     assert_eq!(said, json!({"batchItemFailures": []}));
     assert_eq!(world.jobs(&acme).await.len(), 1);
 }
@@ -106,7 +110,7 @@ async fn metrics_say_what_became_of_messages_and_how_late_and_name_nobody() {
         ("c", relay.push(2), ARN),
         ("d", String::new(), ARN),
     ];
-    answer(&orchestrator, event(&messages), &world).await;
+    answer(&orchestrator, event_of(&messages), &world).await;
     let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = text
         .lines()

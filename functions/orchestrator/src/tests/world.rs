@@ -21,6 +21,8 @@ use wire::relay::{Decision, Envelope, QueueReference, RelayName, RoleArn, signed
 use wire::{EventId, KeyName, QueueProvider, RelayId, TenantId, Timestamp};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// In seconds: longer than a queue in this process hides what was received.
+pub(crate) const VISIBLE_AGAIN: u64 = 31;
 pub(crate) const COMMIT: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 pub(crate) struct World {
@@ -67,7 +69,7 @@ pub(crate) fn local(name: &str) -> QueueReference {
 }
 
 /// A relay's queues: inbound, for decisions, for what is not believed.
-type Queues = (
+pub(crate) type Queues = (
     QueueReference,
     Option<QueueReference>,
     Option<QueueReference>,
@@ -159,7 +161,7 @@ impl World {
         self.relay_on(scope, name, queues, None).await
     }
 
-    async fn relay_on(
+    pub(crate) async fn relay_on(
         &self,
         scope: &TenantScope,
         name: &str,

@@ -1,5 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod events;
+mod keys;
+mod routing;
+
 use super::*;
 use crate::testing::{NOW, on, random, stores, tenant};
 use crate::{CredentialKind, KeyId, Presented, Tables};
@@ -87,6 +91,40 @@ async fn create(
     created.await.unwrap()
 }
 
+fn rules(target: &str) -> RoutingDocument {
+    let rule = json!({"when": {}, "then": {"action": "NOTIFY", "target": target}});
+    serde_json::from_value(json!({"tools": {"github": [rule]}})).unwrap()
+}
+
+fn metadata(number: u8, more: &Value) -> EventMetadata {
+    let mut event = json!({
+        "event_id": EventId::from_digest([number; 16]), "tool": "github", "event": "PUSH",
+        "received_at": NOW.plus_seconds(i64::from(number)), "body_bytes": 10,
+        "commitment": {"algorithm": "SHA256", "digest": "ab".repeat(32)},
+    });
+    for (name, value) in more.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    serde_json::from_value(event).unwrap()
+}
+
+fn event(of: u8, number: u8, outcome: EventOutcome) -> RecordedEvent {
+    RecordedEvent {
+        relay_id: relay_id(of),
+        event: metadata(number, &json!({"branch": "main"})),
+        instance: RelayInstance::parse(&"0".repeat(32)).unwrap(),
+        sequence: u64::from(number),
+        outcome,
+        reason: None,
+        rule: Some(0),
+        routing_version: 1,
+        action: None,
+        job_id: None,
+        acted_at: NOW.plus_seconds(60),
+        is_done: true,
+    }
+}
+
 #[tokio::test]
 async fn relays_are_listed_newest_first_and_another_tenants_are_not_there() {
     for (engine, store) in stores().await {
@@ -161,6 +199,19 @@ async fn a_role_belongs_to_one_organisation_even_after_its_relay_is_gone() {
 }
 
 #[tokio::test]
+async fn a_queue_without_a_role_belongs_to_one_organisation() {
+    for (engine, store) in stores().await {
+        let (acme, other) = (tenant("acme"), tenant("other"));
+        assert_eq!(create(&store, &acme, 1, None).await, RelayCreation::Created);
+        assert_eq!(create(&store, &acme, 2, None).await, RelayCreation::Created);
+        let became = create(&store, &other, 3, None).await;
+        assert_eq!(became, RelayCreation::QueueTaken, "{engine}");
+        let became = create(&store, &other, 4, Some(ROLE_ARN)).await;
+        assert_eq!(became, RelayCreation::Created, "{engine}");
+    }
+}
+
+#[tokio::test]
 async fn relays_with_a_role_are_polled() {
     for (engine, store) in stores().await {
         let (acme, other) = (tenant("acme"), tenant("other"));
@@ -177,321 +228,16 @@ async fn relays_with_a_role_are_polled() {
         for shard in 0..POLL_SHARDS {
             let mut after = None;
             loop {
-                let page = store.relays_to_poll(shard, after.as_ref()).await.unwrap();
-                let Some(last) = page.last().cloned() else {
+                let page = store.relays_to_poll(shard, after).await.unwrap();
+                found.extend(page.relays.into_iter().map(|(_, relay)| relay));
+                after = page.next;
+                if after.is_none() {
                     break;
-                };
-                found.extend(page.into_iter().map(|(_, relay)| relay));
-                after = Some(last);
+                }
             }
         }
         found.sort();
         assert_eq!(found, [relay_id(1), relay_id(3)], "{engine}");
-    }
-}
-
-#[tokio::test]
-async fn an_enrolment_brings_one_key_and_the_one_before_it_stays_good_for_the_overlap() {
-    for (engine, store) in stores().await {
-        let acme = tenant("acme");
-        create(&store, &acme, 1, None).await;
-        let scope = store.tenant(&acme);
-        let wrong = store
-            .relay_enrolment(&presented("enrolment001", 8), NOW)
-            .await;
-        assert_eq!(wrong.unwrap(), None, "{engine}");
-        let with = store
-            .relay_enrolment(&presented("enrolment001", 9), NOW)
-            .await
-            .unwrap();
-        let with = with.unwrap();
-        let first = new_key(1, "firstkey0001");
-        let enrolled = scope
-            .enrol_relay(&with, &first, NOW, &write())
-            .await
-            .unwrap();
-        assert_eq!(enrolled, RelayKeyRotation::Added, "{engine}");
-        let again = scope
-            .enrol_relay(&with, &new_key(1, "secondkey001"), NOW, &write())
-            .await;
-        assert_eq!(again.unwrap(), RelayKeyRotation::NotGood, "{engine}");
-        let used = store
-            .relay_enrolment(&presented("enrolment001", 9), NOW)
-            .await;
-        let used = used.unwrap().unwrap().used_by;
-        assert_eq!(used.as_ref(), Some(&first.key_id), "{engine}");
-        let ended = store
-            .relay_enrolment(&presented("enrolment001", 9), NOW.plus_seconds(3600))
-            .await;
-        assert_eq!(ended.unwrap(), None, "{engine}");
-
-        let late = NOW.plus_seconds(1000);
-        let until = late.plus_seconds(60);
-        let next = new_key(1, "thirdkey0001");
-        let rotated = scope
-            .rotate_relay_key(&first.key_id, &next, (late, until), &write())
-            .await;
-        assert_eq!(rotated.unwrap(), RelayKeyRotation::Added, "{engine}");
-        let from_the_old = new_key(1, "fourthkey001");
-        let refused = scope
-            .rotate_relay_key(&first.key_id, &from_the_old, (late, until), &write())
-            .await;
-        assert_eq!(refused.unwrap(), RelayKeyRotation::NotGood, "{engine}");
-        let relay = scope.relay(&relay_id(1)).await.unwrap().unwrap();
-        let name = |id: &KeyId| KeyName::parse(id.as_str()).unwrap();
-        assert!(relay.signs_with(&name(&next.key_id), until), "{engine}");
-        assert!(relay.signs_with(&name(&first.key_id), late), "{engine}");
-        assert!(!relay.signs_with(&name(&first.key_id), until), "{engine}");
-        let key = store.relay_key(&next.key_id, late).await.unwrap().unwrap();
-        assert_eq!(
-            (key.public_key, key.relay_id),
-            ([7; 32], relay_id(1)),
-            "{engine}"
-        );
-        let ended = store
-            .relay_key(&next.key_id, next.expires_at)
-            .await
-            .unwrap();
-        assert_eq!(ended, None, "{engine}");
-    }
-}
-
-#[tokio::test]
-async fn a_new_token_ends_the_one_before_and_in_an_incident_the_keys_too() {
-    for (engine, store) in stores().await {
-        let acme = tenant("acme");
-        create(&store, &acme, 1, None).await;
-        let scope = store.tenant(&acme);
-        let token = async |id: &str| {
-            let with = store.relay_enrolment(&presented(id, 9), NOW).await;
-            with.unwrap().unwrap()
-        };
-        let enrol = async |token: &RelayEnrolment, id: &str| {
-            let (new, write) = (new_key(1, id), write());
-            scope.enrol_relay(token, &new, NOW, &write).await.unwrap()
-        };
-        let first = token("enrolment001").await;
-        let again = enrolment(1, "enrolment002");
-        let made = scope.create_relay_enrolment(&again, NOW, &write()).await;
-        assert!(made.unwrap(), "{engine}");
-        let became = enrol(&first, "firstkey0001").await;
-        assert_eq!(became, RelayKeyRotation::NotGood, "{engine}");
-        let second = token("enrolment002").await;
-        let became = enrol(&second, "firstkey0001").await;
-        assert_eq!(became, RelayKeyRotation::Added, "{engine}");
-
-        let incident = NewRelayEnrolment {
-            overlap_seconds: 0,
-            ..enrolment(1, "enrolment003")
-        };
-        let made = scope.create_relay_enrolment(&incident, NOW, &write()).await;
-        assert!(made.unwrap(), "{engine}");
-        let relay = scope.relay(&relay_id(1)).await.unwrap().unwrap();
-        assert_eq!((relay.current_key, relay.previous_key), (None, None));
-        let became = enrol(&token("enrolment003").await, "secondkey001").await;
-        assert_eq!(became, RelayKeyRotation::Added, "{engine}");
-        let of_nobody = NewRelayEnrolment {
-            key_id: key_id("enrolment004"),
-            relay_id: relay_id(2),
-            ..incident
-        };
-        let write = write();
-        let made = scope.create_relay_enrolment(&of_nobody, NOW, &write);
-        assert!(!made.await.unwrap(), "{engine}");
-    }
-}
-
-#[tokio::test]
-async fn a_queue_without_a_role_belongs_to_one_organisation() {
-    for (engine, store) in stores().await {
-        let (acme, other) = (tenant("acme"), tenant("other"));
-        assert_eq!(create(&store, &acme, 1, None).await, RelayCreation::Created);
-        assert_eq!(create(&store, &acme, 2, None).await, RelayCreation::Created);
-        let became = create(&store, &other, 3, None).await;
-        assert_eq!(became, RelayCreation::QueueTaken, "{engine}");
-        let became = create(&store, &other, 4, Some(ROLE_ARN)).await;
-        assert_eq!(became, RelayCreation::Created, "{engine}");
-    }
-}
-
-#[tokio::test]
-async fn of_two_enrolments_with_one_token_one_wins() {
-    let store = on(&Engine::memory().unwrap().client(), Tables::default());
-    store.create_tables().await.unwrap();
-    let acme = tenant("acme");
-    create(&store, &acme, 1, None).await;
-    let with = store
-        .relay_enrolment(&presented("enrolment001", 9), NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    let scope = store.tenant(&acme);
-    let (one, two) = (new_key(1, "firstkey0001"), new_key(1, "secondkey001"));
-    let (first, second) = (write(), write());
-    let (first, second) = tokio::join!(
-        scope.enrol_relay(&with, &one, NOW, &first),
-        scope.enrol_relay(&with, &two, NOW, &second),
-    );
-    let mut became = [first.unwrap(), second.unwrap()];
-    became.sort_by_key(|became| *became == RelayKeyRotation::NotGood);
-    assert_eq!(became, [RelayKeyRotation::Added, RelayKeyRotation::NotGood]);
-}
-
-fn rules(target: &str) -> RoutingDocument {
-    let rule = json!({"when": {}, "then": {"action": "NOTIFY", "target": target}});
-    serde_json::from_value(json!({"tools": {"github": [rule]}})).unwrap()
-}
-
-#[tokio::test]
-async fn rules_are_written_over_the_version_that_was_seen_and_no_other() {
-    for (engine, store) in stores().await {
-        let acme = tenant("acme");
-        create(&store, &acme, 1, None).await;
-        let scope = store.tenant(&acme);
-        let id = relay_id(1);
-        assert_eq!(scope.routing(&id).await.unwrap(), Routing::default());
-        let put = async |target: &str, seen: u64| {
-            let (document, write) = (rules(target), write());
-            scope
-                .put_routing(&id, &document, seen, &write)
-                .await
-                .unwrap()
-        };
-        assert_eq!(put("a", 0).await, RoutingOutcome::Written(1), "{engine}");
-        assert_eq!(put("b", 0).await, RoutingOutcome::Stale, "{engine}");
-        assert_eq!(put("b", 1).await, RoutingOutcome::Written(2), "{engine}");
-        assert_eq!(put("c", 1).await, RoutingOutcome::Stale, "{engine}");
-        let there = scope.routing(&id).await.unwrap();
-        assert_eq!((there.version, there.document), (2, rules("b")), "{engine}");
-        let unknown = scope
-            .put_routing(&relay_id(2), &rules("a"), 0, &write())
-            .await;
-        assert_eq!(unknown.unwrap(), RoutingOutcome::Unknown, "{engine}");
-        scope.delete_relay(&id, &write()).await.unwrap();
-        assert_eq!(
-            scope.routing(&id).await.unwrap(),
-            Routing::default(),
-            "{engine}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_write_whose_answer_was_lost_is_the_same_write() {
-    let engine = Engine::memory().unwrap();
-    let store = on(&engine.client(), Tables::default());
-    store.create_tables().await.unwrap();
-    let flaky = engine.client_with(|call| match call.operation {
-        "TransactWriteItems" | "PutItem" => Fault::DropAfter,
-        _ => Fault::None,
-    });
-    let flaky = on(&flaky, Tables::default());
-    let acme = tenant("acme");
-    let (lost, scope) = (flaky.tenant(&acme), store.tenant(&acme));
-    let busy = |error: StoreError| assert!(matches!(error, StoreError::Busy { .. }), "{error}");
-
-    let (new, token, id) = (
-        relay(1, Some(ROLE_ARN)),
-        enrolment(1, "enrolment001"),
-        write(),
-    );
-    busy(lost.create_relay(&new, &token, &id).await.unwrap_err());
-    let created = scope.create_relay(&new, &token, &id).await.unwrap();
-    assert_eq!(created, RelayCreation::Created);
-
-    let (document, id) = (rules("a"), write());
-    busy(
-        lost.put_routing(&relay_id(1), &document, 0, &id)
-            .await
-            .unwrap_err(),
-    );
-    let put = scope.put_routing(&relay_id(1), &document, 0, &id).await;
-    assert_eq!(put.unwrap(), RoutingOutcome::Written(1));
-    let another = scope
-        .put_routing(&relay_id(1), &document, 0, &write())
-        .await;
-    assert_eq!(another.unwrap(), RoutingOutcome::Stale);
-
-    let with = store
-        .relay_enrolment(&presented("enrolment001", 9), NOW)
-        .await;
-    let (with, new, id) = (with.unwrap().unwrap(), new_key(1, "firstkey0001"), write());
-    busy(lost.enrol_relay(&with, &new, NOW, &id).await.unwrap_err());
-    let enrolled = scope.enrol_relay(&with, &new, NOW, &id).await.unwrap();
-    assert_eq!(enrolled, RelayKeyRotation::Added);
-
-    let (ignored, id) = (event(1, 1, EventOutcome::Ignored), write());
-    busy(lost.record_event(&ignored, &id).await.unwrap_err());
-    assert_eq!(scope.record_event(&ignored, &id).await.unwrap(), None);
-}
-
-fn metadata(number: u8, more: &Value) -> EventMetadata {
-    let mut event = json!({
-        "event_id": EventId::from_digest([number; 16]), "tool": "github", "event": "PUSH",
-        "received_at": NOW.plus_seconds(i64::from(number)), "body_bytes": 10,
-        "commitment": {"algorithm": "SHA256", "digest": "ab".repeat(32)},
-    });
-    for (name, value) in more.as_object().unwrap() {
-        event[name] = value.clone();
-    }
-    serde_json::from_value(event).unwrap()
-}
-
-fn event(of: u8, number: u8, outcome: EventOutcome) -> RecordedEvent {
-    RecordedEvent {
-        relay_id: relay_id(of),
-        event: metadata(number, &json!({"branch": "main"})),
-        instance: RelayInstance::parse(&"0".repeat(32)).unwrap(),
-        sequence: u64::from(number),
-        outcome,
-        reason: None,
-        rule: Some(0),
-        routing_version: 1,
-        action: None,
-        job_id: None,
-        acted_at: NOW.plus_seconds(60),
-        is_done: true,
-    }
-}
-
-#[tokio::test]
-async fn an_event_is_recorded_once_and_events_are_listed_page_by_page() {
-    for (engine, store) in stores().await {
-        let acme = tenant("acme");
-        let scope = store.tenant(&acme);
-        for number in 1..=5 {
-            let new = event(1, number, EventOutcome::Enqueued);
-            assert_eq!(
-                scope.record_event(&new, &write()).await.unwrap(),
-                None,
-                "{engine}"
-            );
-        }
-        let other = scope
-            .record_event(&event(1, 3, EventOutcome::Ignored), &write())
-            .await;
-        let there = other.unwrap().unwrap();
-        assert_eq!(there, event(1, 3, EventOutcome::Enqueued), "{engine}");
-        let one = scope
-            .event(&relay_id(1), &there.event.event_id)
-            .await
-            .unwrap();
-        assert_eq!(one.unwrap(), there, "{engine}");
-        let none = scope
-            .event(&relay_id(2), &there.event.event_id)
-            .await
-            .unwrap();
-        assert_eq!(none, None, "{engine}");
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let page = scope.events(&relay_id(1), 2, after.as_ref()).await.unwrap();
-            seen.extend(page.events.iter().map(|event| event.sequence));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        assert_eq!(seen, [5, 4, 3, 2, 1], "{engine}");
     }
 }
 
@@ -543,34 +289,50 @@ async fn of_two_heartbeats_the_later_stays() {
 }
 
 #[tokio::test]
-async fn what_was_decided_on_an_event_is_kept_until_it_is_done_and_after() {
-    for (engine, store) in stores().await {
-        let acme = tenant("acme");
-        let scope = store.tenant(&acme);
-        let action = json!({"action": "NOTIFY", "target": "releases"});
-        let decided = RecordedEvent {
-            action: serde_json::from_value(action).unwrap(),
-            is_done: false,
-            ..event(1, 1, EventOutcome::Notified)
-        };
-        let id = &decided.event.event_id;
-        assert_eq!(scope.record_event(&decided, &write()).await.unwrap(), None);
-        let there = scope.event(&relay_id(1), id).await.unwrap().unwrap();
-        assert_eq!(there, decided, "{engine}");
-        for _ in 0..2 {
-            scope.finish_event(&relay_id(1), id).await.unwrap();
-        }
-        let done = RecordedEvent {
-            is_done: true,
-            ..decided.clone()
-        };
-        let there = scope.event(&relay_id(1), id).await.unwrap().unwrap();
-        assert_eq!(there, done, "{engine}");
-        scope.finish_event(&relay_id(2), id).await.unwrap();
-        assert_eq!(
-            scope.event(&relay_id(2), id).await.unwrap(),
-            None,
-            "{engine}"
-        );
-    }
+async fn a_write_whose_answer_was_lost_is_the_same_write() {
+    let engine = Engine::memory().unwrap();
+    let store = on(&engine.client(), Tables::default());
+    store.create_tables().await.unwrap();
+    let flaky = engine.client_with(|call| match call.operation {
+        "TransactWriteItems" | "PutItem" => Fault::DropAfter,
+        _ => Fault::None,
+    });
+    let flaky = on(&flaky, Tables::default());
+    let acme = tenant("acme");
+    let (lost, scope) = (flaky.tenant(&acme), store.tenant(&acme));
+    let busy = |error: StoreError| assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+
+    let (new, token, id) = (
+        relay(1, Some(ROLE_ARN)),
+        enrolment(1, "enrolment001"),
+        write(),
+    );
+    busy(lost.create_relay(&new, &token, &id).await.unwrap_err());
+    let created = scope.create_relay(&new, &token, &id).await.unwrap();
+    assert_eq!(created, RelayCreation::Created);
+
+    let (document, id) = (rules("a"), write());
+    busy(
+        lost.put_routing(&relay_id(1), &document, 0, &id)
+            .await
+            .unwrap_err(),
+    );
+    let put = scope.put_routing(&relay_id(1), &document, 0, &id).await;
+    assert_eq!(put.unwrap(), RoutingOutcome::Written(1));
+    let another = scope
+        .put_routing(&relay_id(1), &document, 0, &write())
+        .await;
+    assert_eq!(another.unwrap(), RoutingOutcome::Stale);
+
+    let with = store
+        .relay_enrolment(&presented("enrolment001", 9), NOW)
+        .await;
+    let (with, new, id) = (with.unwrap().unwrap(), new_key(1, "firstkey0001"), write());
+    busy(lost.enrol_relay(&with, &new, NOW, &id).await.unwrap_err());
+    let enrolled = scope.enrol_relay(&with, &new, NOW, &id).await.unwrap();
+    assert_eq!(enrolled, RelayKeyRotation::Added);
+
+    let (ignored, id) = (event(1, 1, EventOutcome::Ignored), write());
+    busy(lost.record_event(&ignored, &id).await.unwrap_err());
+    assert_eq!(scope.record_event(&ignored, &id).await.unwrap(), None);
 }

@@ -58,6 +58,7 @@ struct Played {
 struct Waiting {
     receipt: String,
     body: String,
+    attributes: Value,
     receive_count: u32,
     visible_at: Instant,
 }
@@ -151,13 +152,19 @@ impl Cloud {
 
     /// Takes a message off a queue, if there is one.
     pub(crate) async fn take(&self, queue: &str) -> Option<String> {
-        let received = self
-            .ask("ReceiveMessage", &json!({ "QueueUrl": queue }))
-            .await;
+        self.take_with_subject(queue).await.map(|(body, _)| body)
+    }
+
+    /// The same, with the subject beside it.
+    pub(crate) async fn take_with_subject(&self, queue: &str) -> Option<(String, String)> {
+        let wanted = json!({ "QueueUrl": queue, "MessageAttributeNames": ["subject"] });
+        let received = self.ask("ReceiveMessage", &wanted).await;
         let message = received["Messages"].get(0)?;
         let receipt = json!({ "QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"] });
         self.ask("DeleteMessage", &receipt).await;
-        Some(message["Body"].as_str().unwrap().to_owned())
+        let subject = &message["MessageAttributes"]["subject"]["StringValue"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Some((text(&message["Body"]), text(subject)))
     }
 
     /// A call of the customer's own.
@@ -262,6 +269,7 @@ impl Played {
                 queue.push(Waiting {
                     receipt: String::new(),
                     body: text("MessageBody").to_owned(),
+                    attributes: request["MessageAttributes"].clone(),
                     receive_count: 0,
                     visible_at: Instant::now(),
                 });
@@ -280,6 +288,7 @@ impl Played {
                         json!({
                             "MessageId": message.receipt, "ReceiptHandle": message.receipt, "Body": message.body,
                             "Attributes": { "ApproximateReceiveCount": message.receive_count.to_string() },
+                            "MessageAttributes": message.attributes,
                         })
                     })
                     .collect();

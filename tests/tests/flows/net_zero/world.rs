@@ -32,6 +32,7 @@ pub(super) struct World {
     /// The URLs of the relay's queues.
     pub(super) events: String,
     decisions: String,
+    dead_letters: String,
     engine: Engine,
     gateway: Gateway,
     /// Where the functions find the tables.
@@ -71,9 +72,11 @@ impl World {
         let role = Cloud::role(&format!("hybrid-ci-{number:x}"));
         let events = cloud.queue(&format!("events-{number:x}")).await;
         let decisions = cloud.queue(&format!("decisions-{number:x}")).await;
+        let dead_letters = cloud.queue(&format!("dead-letters-{number:x}")).await;
         let queue = |address: &str| json!({ "provider": "AWS_SQS", "address": address });
         let body = json!({
-            "name": "eu", "inbound_queue": queue(&events), "decision_queue": queue(&decisions), "role_arn": role,
+            "name": "eu", "inbound_queue": queue(&events), "decision_queue": queue(&decisions),
+            "dead_letter_queue": queue(&dead_letters), "role_arn": role,
         });
         let registered = api.post("/api/relays/register", &body).await.expect(201);
         let text = |pointer: &str| registered.pointer(pointer).and_then(Value::as_str).unwrap();
@@ -106,6 +109,7 @@ impl World {
             relay,
             events,
             decisions,
+            dead_letters,
             engine,
             database,
             gateway,
@@ -215,6 +219,18 @@ impl World {
     /// How many jobs there are.
     pub(super) async fn jobs(&self) -> usize {
         self.api.list("").await.len()
+    }
+
+    /// The next message that the customer is sent back, and why.
+    pub(super) async fn dead_letter(&self) -> (String, String) {
+        until("a dead letter", 2 * SOON, async || {
+            let taken = self.cloud.take_with_subject(&self.dead_letters).await;
+            if taken.is_none() {
+                self.poll().await;
+            }
+            taken
+        })
+        .await
     }
 
     /// The next decision that the customer is sent.

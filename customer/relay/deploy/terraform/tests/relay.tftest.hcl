@@ -157,15 +157,23 @@ run "the_relay_sends_events_and_reads_its_own_secrets_and_no_more" {
   }
 }
 
-run "what_fails_five_times_is_a_dead_letter_and_nothing_goes_without_tls" {
+run "what_cannot_be_acted_on_yet_is_not_given_up_and_nothing_goes_without_tls" {
   command = plan
 
   assert {
     condition = jsondecode(aws_sqs_queue.inbound.redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:444455556666:hybrid-ci-webhooks-dead-letters"
-      maxReceiveCount     = 5
+      maxReceiveCount     = 1000
     }
     error_message = "A message that fails goes elsewhere."
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue.inbound.redrive_policy).maxReceiveCount * aws_sqs_queue.inbound.visibility_timeout_seconds > 4 * 24 * 60 * 60
+    error_message = "An event that is put off is given up before its time."
+  }
+  assert {
+    condition     = aws_sqs_queue.inbound.message_retention_seconds > 7 * 24 * 60 * 60
+    error_message = "An event that nobody could act on is dropped before it is refused or a dead letter."
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.dead_letters.redrive_allow_policy).sourceQueueArns == [aws_sqs_queue.inbound.arn]
