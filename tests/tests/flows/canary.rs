@@ -111,14 +111,15 @@ async fn a_secret_is_in_the_one_answer_that_shows_it_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_found() {
+async fn a_secret_that_leaks_into_an_item_a_log_line_a_trace_an_answer_or_a_message_is_found() {
     let mut stage = Stage::start().await;
-    for kind in ["item", "log", "answer", "answer to a program"] {
+    for kind in ["item", "log", "trace", "answer", "answer to a program"] {
         let secret = provider::random();
         stage.canaries.push(Canary::new(kind, &secret));
         let header = match kind {
             "item" => "x-into-item",
             "log" => "x-into-log",
+            "trace" => "x-into-trace",
             _ => "x-into-answer",
         };
         let mut headers = vec![(header, secret)];
@@ -141,6 +142,7 @@ async fn a_secret_that_leaks_into_an_item_a_log_line_an_answer_or_a_message_is_f
         ("item", "the table jobs"),
         ("item", "the file plane.db"),
         ("log", "its log"),
+        ("trace", "its traces"),
         ("answer", "answer "),
         ("answer to a program", "answers to programs"),
         ("message", "queue message 0"),

@@ -343,5 +343,8 @@ async fn leak(State(client): State<Client>, headers: HeaderMap) -> String {
     if let Some(secret) = told("x-into-log") {
         tracing::debug!(secret, "a leak");
     }
+    if let Some(secret) = told("x-into-trace") {
+        tracing::Span::current().record("tenant_id", secret);
+    }
     told("x-into-answer").unwrap_or_default().to_owned()
 }
