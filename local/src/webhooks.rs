@@ -166,12 +166,15 @@ impl Webhooks {
             .register_relay(&self.events, &local(DECISIONS))
             .await?;
         owner.put_rules(&id, &rules, 0).await?;
-        if self.identity.exists() {
-            fs::remove_file(&self.identity).context("the identity of the relay before")?;
-        }
-        // After all else, because whoever finds the identity at the next start takes it for done.
+        // The identity takes the place of the one before after all else, because whoever finds it at the next start takes it for
+        // done, and finds the rules of the relay before by that one until then.
         let plane = hybrid_relay::Plane::new(owner.url(), false).map_err(anyhow::Error::msg)?;
-        enrol(&plane, &token, &self.identity).await?;
+        let new = self.identity.with_extension("json.new");
+        if new.exists() {
+            fs::remove_file(&new).context("an identity that was never used")?;
+        }
+        enrol(&plane, &token, &new).await?;
+        fs::rename(&new, &self.identity).context("the relay's identity")?;
         match known {
             Some(known) => owner.delete_relay(&known.id).await,
             None => Ok(()),

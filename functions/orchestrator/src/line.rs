@@ -8,8 +8,11 @@ use wire::{RelayId, TenantId, Timestamp};
 /// How many relays are polled at a time.
 const AT_A_TIME: usize = 8;
 
-/// How many of them may be one organisation's.
+/// How many of them may be one organisation's while others wait.
 const OF_ONE: usize = 2;
+
+/// How many of them may be one organisation's while nobody else waits: the rest is kept free for whoever comes next.
+const OF_ONE_ALONE: usize = 6;
 
 /// A relay that is to have a turn, and when it had its last one.
 pub(crate) type Due = (Option<Timestamp>, TenantScope, RelayId);
@@ -55,9 +58,13 @@ impl Line {
         if self.at_work.len() >= AT_A_TIME {
             return None;
         }
+        let most = match self.waiting.len() {
+            1 => OF_ONE_ALONE,
+            _ => OF_ONE,
+        };
         let has_place = |(scope, _): &(TenantScope, _)| {
             let own = self.at_work.values().filter(|it| *it == scope.tenant());
-            own.count() < OF_ONE
+            own.count() < most
         };
         let place = self.waiting.iter().position(has_place)?;
         let (scope, mut relays) = self.waiting.remove(place)?;
@@ -130,19 +137,22 @@ mod tests {
         waiting.extend(due(&one, 200..201));
         line.renew(waiting.clone());
         let mut turns = Vec::new();
-        for _ in 0..6 {
-            let Some((_, next)) = line.next() else { break };
+        while let Some((_, next)) = line.next() {
             turns.push(next);
         }
-        assert_eq!(turns, [relay(0), relay(200), relay(1)]);
+        let expected = [0, 200, 1, 2, 3, 4, 5].map(relay);
+        assert_eq!(
+            turns, expected,
+            "six of one, and a place is free for who comes next"
+        );
         // In the next round it comes before those that were never reached, and those that are at work do not wait.
         line.over(&relay(200));
         line.over(&relay(0));
         waiting.retain(|(_, _, relay)| !line.is_at_work(relay));
-        assert_eq!(waiting.len(), 200);
+        assert_eq!(waiting.len(), 196);
         line.renew(waiting);
         assert_eq!(line.next().unwrap().1, relay(200));
-        assert_eq!(line.next().unwrap().1, relay(0));
+        assert_eq!(line.next().unwrap().1, relay(0), "the sixth again");
         assert!(line.next().is_none());
     }
 }

@@ -140,9 +140,9 @@ type Numbered = BTreeMap<u64, EventId>;
 pub(crate) struct Numbers(Arc<Mutex<HashMap<(RelayId, RelayInstance), Numbered>>>);
 
 impl Numbers {
-    /// Whether no other event of the same process of the same relay is known to have the number of this one, which is known to
-    /// have it from now on. Messages come in any order and again, so a number that is missing says nothing.
-    pub(crate) fn are_free_for(&self, signed: &RelayEvent) -> bool {
+    /// Takes the number of an event for it. `false` if another event of the same process of the same relay is known to have it.
+    /// Messages come in any order and again, so a number that is missing says nothing.
+    pub(crate) fn take(&self, signed: &RelayEvent) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let whose = (signed.relay_id.clone(), signed.instance.clone());
         if all.len() >= MAX_INSTANCES && !all.contains_key(&whose) {
@@ -153,10 +153,10 @@ impl Numbers {
         let known = numbered
             .entry(signed.sequence)
             .or_insert_with(|| event_id.clone());
-        let is_free = known == event_id;
+        let is_its_own = known == event_id;
         if numbered.len() > MAX_NUMBERS {
             numbered.pop_first();
         }
-        is_free
+        is_its_own
     }
 }

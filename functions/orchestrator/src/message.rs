@@ -127,7 +127,7 @@ impl Orchestrator {
         if !delivery.source.is_of(&key.scope, &relay) {
             return Err(Disbelief::WrongQueue.into());
         }
-        if !self.numbers.are_free_for(&signed) {
+        if !self.numbers.take(&signed) {
             return Err(Disbelief::NumberTaken.into());
         }
         Ok(Believed {

@@ -200,8 +200,8 @@ impl Orchestrator {
             let mut turn = Turn::default();
             let began = Instant::now();
             self.standings.begin(relay_id, self.now());
-            let enough = last_call.map_or(began + READING, |last| last.min(began + READING));
-            let polled = self.poll_relay((scope, relay_id), enough, &mut turn);
+            let limits = (began + READING, last_call);
+            let polled = self.poll_relay((scope, relay_id), limits, &mut turn);
             // Whoever is slow and still gets somewhere goes on in its next turn.
             if timeout(TURN, Box::pin(polled)).await.is_err() && !turn.has_moved {
                 turn.failure = Some(Closed("too_slow"));
@@ -236,11 +236,11 @@ impl Orchestrator {
         }
     }
 
-    /// Reads a relay's queue until it has had its share, or that moment has come.
+    /// Reads a relay's queue until it has had its share. After the first moment it is not read again, after the second not at all.
     async fn poll_relay(
         &self,
         (scope, relay_id): (&TenantScope, &RelayId),
-        enough: Instant,
+        (enough, last_call): (Instant, Option<Instant>),
         turn: &mut Turn,
     ) {
         let relay = match self.polled_relay(scope, relay_id).await {
@@ -267,7 +267,8 @@ impl Orchestrator {
             inbound: &door,
         };
         for nth in 0..SHARE {
-            if nth > 0 && Instant::now() >= enough {
+            let now = Instant::now();
+            if (nth > 0 && now >= enough) || last_call.is_some_and(|last_call| now >= last_call) {
                 return;
             }
             let received = match door.receive(MAX_RECEIVED).await {

@@ -119,7 +119,8 @@ async fn by_itself(
     let overlap = previous
         .map(|(_, until)| until)
         .filter(|until| now < *until);
-    if let Some(until) = overlap.filter(|_| request.overlap_seconds > 0) {
+    let is_present = relay.key_id == current;
+    if let Some(until) = overlap.filter(|_| is_present && request.overlap_seconds > 0) {
         let detail = format!(
             "the key before the present one is good until {until}, and would end now: replace the present one then, or with an \
              `overlap_seconds` of 0"

@@ -43,13 +43,13 @@ async fn the_latest_numbers_are_remembered() {
     let acme = world.tenant("acme").await;
     let relay = world.relay(&acme, "eu").await;
     let numbers = crate::memory::Numbers::default();
-    let is_free = |event: u64, sequence: u64| {
+    let takes = |event: u64, sequence: u64| {
         let mut payload = relay.event(event, &json!({}));
         payload["sequence"] = json!(sequence);
-        numbers.are_free_for(&serde_json::from_value(payload).unwrap())
+        numbers.take(&serde_json::from_value(payload).unwrap())
     };
-    assert!((1..=300).all(|number| is_free(number, number)));
-    assert!(!is_free(0, 300), "the highest");
-    assert!(!is_free(0, 45), "the 256th");
-    assert!(is_free(0, 44), "forgotten");
+    assert!((1..=300).all(|number| takes(number, number)));
+    assert!(!takes(0, 300), "the highest");
+    assert!(!takes(0, 45), "the 256th");
+    assert!(takes(0, 44), "forgotten");
 }

@@ -104,10 +104,12 @@ async fn a_relay_replaces_its_key_and_the_old_one_is_good_for_a_day() {
     let another = json!({ "public_key": public(&signing_key(3)) });
     let refused = world.signed(&old, &path, another).await;
     assert_eq!(refused.problem(), (409, "illegal_transition"));
+    assert!(refused.text("/detail").contains("was replaced before"));
     // Nor is the old key ended early by a third.
     let third = json!({ "public_key": public(&signing_key(3)) });
     let refused = world.signed(&new, &path, third).await;
     assert_eq!(refused.problem(), (409, "illegal_transition"));
+    assert!(refused.text("/detail").contains("is good until"));
     assert_eq!(world.beat(&old).await.status, 200);
     let same = world.signed(&new, &path, body).await;
     assert_eq!(same.pointers(), ["/public_key"], "the key itself");
