@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::journal::{Entry, Ignored, Journal, Repeated};
 use crate::metadata::{self, Mapped, Rules};
 use crate::refusal::{Reason, Refusal};
-use crate::secrets::{SecretFault, Secrets, values_of};
+use crate::secrets::{BUSY, SecretFault, Secrets, values_of};
 use crate::seen::{Known, Marks, Seen};
 use crate::settings::Settings;
 use crate::tool::{Delivery, Tool, Tools};
@@ -203,8 +203,9 @@ impl Inner {
         if !may_be_rotated {
             return first.map_err(unverified);
         }
-        // What cannot be read anew leaves the first outcome as it is.
+        // What cannot be read anew leaves the first outcome as it is, unless it is being read.
         match self.secrets.get_fresh(reference).await {
+            Err(fault @ SecretFault::Unavailable(BUSY)) => Err(no_secret(fault)),
             Ok(fresh) if fresh.expose_secret() != kept.expose_secret() => {
                 try_with(&fresh).map_err(unverified)
             }

@@ -8,7 +8,9 @@ use crate::vault::{Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
 use wire::Timestamp;
 use wire::relay::VaultReference;
 
@@ -30,6 +32,12 @@ pub(crate) enum SecretFault {
     /// The vault does not answer, or does not let the relay in.
     Unavailable(&'static str),
 }
+
+/// For how long a webhook waits for somebody else who reads its secret anew.
+const WAIT_FOR_FRESH: Duration = Duration::from_secs(1);
+
+/// Somebody else reads the secret, and has not finished.
+pub(crate) const BUSY: &str = "busy";
 
 /// A secret, or why there is none.
 type Outcome = Result<Arc<SecretString>, SecretFault>;
@@ -107,15 +115,15 @@ impl Secrets {
         self.read(reference, slot, KEPT_MS).await
     }
 
-    /// The secret, not older than ten seconds. While somebody else reads it there is none: who has no good signature is not
-    /// waited for, since many of them would take the places of those who have.
+    /// The secret, not older than ten seconds. Who needs it while somebody else reads it waits for a second and no longer: who
+    /// has no good signature would take the places of those who have.
     pub(crate) async fn get_fresh(&self, reference: &VaultReference) -> Outcome {
         let slot = self.slot(reference)?;
         if let Some(known) = slot.known(FRESH_MS, self.clock.now()) {
             return known;
         }
-        let Ok(_reading) = slot.reading.try_lock() else {
-            return Err(SecretFault::Unavailable("busy"));
+        let Ok(_reading) = timeout(WAIT_FOR_FRESH, slot.reading.lock()).await else {
+            return Err(SecretFault::Unavailable(BUSY));
         };
         self.read(reference, slot, FRESH_MS).await
     }
