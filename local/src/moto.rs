@@ -27,12 +27,16 @@ pub(crate) struct Moto {
     _process: Child,
 }
 
-impl Moto {
+/// One that was started and may not listen yet. It ends if this is dropped.
+#[derive(Debug)]
+pub(crate) struct Starting(Child);
+
+impl Starting {
     /// Starts it on a free port; `None` where it is not installed.
     ///
     /// # Errors
     /// Why it did not start.
-    pub(crate) async fn start_if_installed() -> Result<Option<Self>> {
+    pub(crate) fn begin() -> Result<Option<Self>> {
         let spawned = Command::new(PROGRAM)
             .args(["-H", "127.0.0.1", "-p", "0"])
             // What it would ask the machine that it runs on.
@@ -42,23 +46,33 @@ impl Moto {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn();
-        let mut process = match spawned {
-            Ok(process) => process,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context(PROGRAM),
-        };
+        match spawned {
+            Ok(process) => Ok(Some(Self(process))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context(PROGRAM),
+        }
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(crate) async fn listens(self) -> Result<Moto> {
+        let Self(mut process) = self;
         let mut said = BufReader::new(process.stderr.take().context("it has no output")?);
         let url = timeout(START_WITHIN, address(&mut said))
             .await
             .with_context(|| format!("{PROGRAM} does not listen"))??;
         // It says a line for every request, and would wait for somebody to read them.
         tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
-        Ok(Some(Self {
+        Ok(Moto {
             url,
             _process: process,
-        }))
+        })
     }
+}
 
+impl Moto {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -1,11 +1,11 @@
 //! The control plane in this process.
 
 use crate::credentials::{self, Credentials, ENVIRONMENT};
-use crate::moto::Moto;
+use crate::moto::Starting;
 use crate::options::Sqs;
 use crate::owner::Owner;
 use crate::provider::Provider;
-use crate::webhooks::Webhooks;
+use crate::webhooks::{Entrance, Webhooks};
 use crate::{metrics, server};
 use anyhow::{Context, Result};
 use auth::{Api, Identities, KeyEncryption, Limits, Origin};
@@ -16,7 +16,7 @@ use maintenance::Maintenance;
 use oidc::Network;
 use relays::RoleGuard;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, Tables};
@@ -50,8 +50,6 @@ pub struct Plane {
     credentials: Credentials,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    /// Ends with the plane.
-    _moto: Option<Moto>,
 }
 
 /// What a plane is to be.
@@ -175,22 +173,34 @@ impl Plane {
         let sink = MetricSink::kept(ENVIRONMENT.as_str(), kept.clone());
         let router = router_with_metrics(&api, provider.sign_in()?, identities, kept);
         let url = format!("http://{address}");
-        let (webhooks, moto) = webhooks(&api, (&data_dir, &url), sqs).await?;
-        let router = webhooks.beside(router);
+        let entrance = Entrance::default();
+        let router = entrance.beside(router);
         let mut tasks = vec![
             tokio::spawn(server::serve(listener, router, stopped.clone())),
             tokio::spawn(maintain(api.clone(), sink.clone(), stopped.clone())),
         ];
         let owner = Owner::new(url, credentials.api_token.clone())?;
-        webhooks.register(&owner, &pool).await?;
-        tasks.extend(webhooks.start(&api, sink, &stopped)?);
+        let webhooks = SetUp {
+            api: api.clone(),
+            data_dir,
+            owner,
+            pool,
+            entrance,
+            sink,
+            stopped,
+        };
+        match (moto(sqs.as_ref()), sqs) {
+            // It takes longer to start than anybody should wait for the plane.
+            (Some(moto), _) => tasks.push(tokio::spawn(webhooks.with(moto))),
+            (None, Some(Sqs::At(url))) => tasks.extend(webhooks.at(Some(url)).await?),
+            (None, Some(Sqs::None) | None) => tasks.extend(webhooks.at(None).await?),
+        }
         Ok(Self {
             address,
             api,
             credentials,
             stop,
             tasks,
-            _moto: moto,
         })
     }
 
@@ -220,36 +230,79 @@ impl Plane {
     }
 }
 
-/// A relay with its queue where it is to be. A moto that is installed and does not work is no reason not to start.
-async fn webhooks(
-    api: &Api,
-    (data_dir, url): (&Path, &str),
-    sqs: Option<Sqs>,
-) -> Result<(Webhooks, Option<Moto>)> {
-    let prepare = |sqs| Webhooks::prepare(api, data_dir, url, sqs);
-    let with_moto = async {
-        let Some(moto) = Moto::start_if_installed().await? else {
-            return Ok(None);
+/// A moto for the relay's queue, unless that is to be elsewhere. One that is installed and does not work is no reason not to start.
+fn moto(sqs: Option<&Sqs>) -> Option<Starting> {
+    if sqs.is_some() {
+        return None;
+    }
+    Starting::begin().unwrap_or_else(|error| {
+        without_moto(&error);
+        None
+    })
+}
+
+fn without_moto(error: &anyhow::Error) {
+    let error = format!("{error:#}");
+    tracing::warn!(
+        error,
+        "moto does not work; the relay's queue is in this process"
+    );
+}
+
+/// What it takes to set a relay up.
+struct SetUp {
+    api: Api,
+    data_dir: PathBuf,
+    owner: Owner,
+    pool: PoolName,
+    entrance: Entrance,
+    sink: MetricSink,
+    stopped: watch::Receiver<bool>,
+}
+
+impl SetUp {
+    /// Sets the relay up, with its queue at that SQS or in this process. What is done without a request.
+    async fn at(&self, sqs: Option<String>) -> Result<Vec<JoinHandle<()>>> {
+        let prepared = Webhooks::prepare(&self.api, &self.data_dir, self.owner.url(), sqs);
+        let webhooks = Box::pin(prepared).await?;
+        webhooks.register(&self.owner, &self.pool).await?;
+        webhooks.start(&self.api, &self.entrance, self.sink.clone(), &self.stopped)
+    }
+
+    /// The same with a moto, as soon as it listens. It goes on until all of that has stopped.
+    async fn with(self, moto: Starting) {
+        let mut stopped = self.stopped.clone();
+        let set_up = async {
+            let with_moto = async {
+                let moto = moto.listens().await?;
+                let tasks = self.at(Some(moto.url().to_owned())).await?;
+                anyhow::Ok((Some(moto), tasks))
+            };
+            match with_moto.await {
+                Ok(both) => Ok(both),
+                Err(error) => {
+                    without_moto(&error);
+                    self.at(None).await.map(|tasks| (None, tasks))
+                }
+            }
         };
-        let webhooks = Box::pin(prepare(Some(moto.url().to_owned()))).await?;
-        anyhow::Ok(Some((webhooks, Some(moto))))
-    };
-    match sqs {
-        Some(Sqs::At(url)) => return Ok((Box::pin(prepare(Some(url))).await?, None)),
-        Some(Sqs::None) => {}
-        None => match with_moto.await {
-            Ok(Some(both)) => return Ok(both),
-            Ok(None) => {}
+        let set_up = tokio::select! {
+            set_up = set_up => set_up,
+            _ = stopped.changed() => return,
+        };
+        match set_up {
+            Ok((_moto, tasks)) => {
+                for task in tasks {
+                    // A task that panicked has said so.
+                    let _ = task.await;
+                }
+            }
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(
-                    error,
-                    "moto does not work; the relay's queue is in this process"
-                );
+                tracing::error!(error, "there is no relay");
             }
-        },
+        }
     }
-    Ok((Box::pin(prepare(None)).await?, None))
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {

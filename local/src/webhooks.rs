@@ -6,7 +6,9 @@ use crate::owner::{CALL_TIMEOUT, Owner};
 use anyhow::{Context, Result, bail};
 use auth::Api;
 use axum::Router;
-use axum::routing::post_service;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::post;
 use data_encoding::HEXLOWER;
 use hybrid_relay::{
     Clock, Identity, Journal, Parts, Relay, Settings, Tools, Vault, enrol, keep_beating,
@@ -19,12 +21,14 @@ use secrecy::SecretString;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use telemetry::MetricSink;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
+use tower::ServiceExt;
+use web::{Problem, ProblemCode};
 use wire::PoolName;
 use wire::relay::{QueueReference, RoutingAction, RoutingDocument, VaultReference};
 
@@ -37,6 +41,9 @@ pub const RELAY_IDENTITY_FILE: &str = "relay-identity.json";
 /// Where GitHub is to deliver to.
 pub(crate) const WEBHOOKS: &str = "/relay/webhooks/github";
 
+/// When to come again while the relay is not there yet.
+const START_RETRY_SECONDS: u32 = 1;
+
 /// The queue that the relay puts events on, in this process.
 const EVENTS: &str = "events";
 /// The queue that decisions are sent to.
@@ -46,6 +53,26 @@ const SQS_EVENTS: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/hybri
 
 /// How often queues are read. A deployed orchestrator reads them for 58 s of every minute.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// The way in for webhooks. It is there before the relay is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entrance(Arc<OnceLock<Router>>);
+
+impl Entrance {
+    /// The route, beside those of the plane.
+    pub(crate) fn beside(&self, plane: Router) -> Router {
+        let relay = Arc::clone(&self.0);
+        let enter = move |request: Request| async move {
+            match relay.get() {
+                Some(relay) => relay.clone().oneshot(request).await.into_response(),
+                None => Problem::new(ProblemCode::Busy, "the relay is about to start")
+                    .retry_after(START_RETRY_SECONDS)
+                    .into_response(),
+            }
+        };
+        plane.route(WEBHOOKS, post(enter))
+    }
+}
 
 /// A relay, with what it takes to act on its events.
 #[derive(Debug)]
@@ -134,14 +161,6 @@ impl Webhooks {
         })
     }
 
-    /// Its route, beside those of the plane.
-    pub(crate) fn beside(&self, plane: Router) -> Router {
-        plane.route(
-            WEBHOOKS,
-            post_service(hybrid_relay::router(self.relay.clone())),
-        )
-    }
-
     /// Has the plane know the relay, as a person would, unless it does: registers it, says that a push is to become the job
     /// `build`, and brings its key. Rules that somebody has written stay, also when the relay's queue is another than the last time.
     pub(crate) async fn register(&self, owner: &Owner, pool: &PoolName) -> Result<()> {
@@ -186,15 +205,18 @@ impl Webhooks {
         Ok(text.and_then(|text| Identity::parse(&text)))
     }
 
-    /// Starts what is done without a request: heartbeats, and acting on events.
+    /// Takes webhooks from now on, and starts what is done without a request: heartbeats, and acting on events.
     pub(crate) fn start(
         self,
         api: &Api,
+        entrance: &Entrance,
         sink: MetricSink,
         stopped: &watch::Receiver<bool>,
     ) -> Result<Vec<JoinHandle<()>>> {
         let plane =
             hybrid_relay::Plane::new(api.origin.as_str(), false).map_err(anyhow::Error::msg)?;
+        // Nobody else opens it.
+        let _ = entrance.0.set(hybrid_relay::router(self.relay.clone()));
         let (clock, entropy) = (api.clock.clone(), api.entropy.clone());
         let orchestrator = Orchestrator::new(orchestrator::Parts {
             store: api.store.clone(),

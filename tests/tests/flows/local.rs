@@ -367,9 +367,9 @@ async fn the_same_goes_for_a_queue_of_moto() {
     }
 }
 
-/// Where the queues of its relays are, and what the first rule of each is called, after it has started in that directory with
-/// that path. In the end the rule is called otherwise.
-async fn relays_of(directory: &Path, path: &OsStr, rule: &str) -> Vec<(String, String)> {
+/// Starts it in that directory with that path, and waits until it has one relay, with its queue there and a first rule of that
+/// name. In the end the rule is called otherwise.
+async fn has_one_relay(directory: &Path, path: &OsStr, (queue, rule): (&str, &str), new: &str) {
     let mut run = Run::start_with(directory, &["--serve", "--port", "0"], |command| {
         command.env("PATH", path);
     });
@@ -379,27 +379,26 @@ async fn relays_of(directory: &Path, path: &OsStr, rule: &str) -> Vec<(String, S
     let url = words.find(|word| word.starts_with("http://")).unwrap();
     let token = fs::read_to_string(directory.join(".hybrid-ci").join(API_TOKEN_FILE)).unwrap();
     let api = Api::new(url, &token);
-    let answer = api.get("/api/relays").await.expect(200);
-    let mut found = Vec::new();
-    for relay in answer["relays"].as_array().unwrap() {
-        let path = format!(
-            "/api/relays/{}/routing",
-            relay["relay_id"].as_str().unwrap()
-        );
-        let mut routing = api.get(&path).await.expect(200);
-        let provider = relay["inbound_queue"]["provider"].as_str().unwrap();
-        let name = routing["routing"]["tools"]["github"][0]["name"].take();
-        found.push((provider.to_owned(), name.as_str().unwrap().to_owned()));
-        routing["routing"]["tools"]["github"][0]["name"] = rule.into();
-        let version = format!("\"{}\"", routing["version"]);
-        let put = Client::builder().no_proxy().build().unwrap();
-        let put = put.put(format!("{url}{path}")).bearer_auth(&token);
-        let put = put.header(IF_MATCH, version).json(&routing["routing"]);
-        assert_eq!(put.send().await.unwrap().status(), 200);
-    }
+    let (path, mut routing) = until("the relay", SOON, async || {
+        let answer = api.get("/api/relays").await.expect(200);
+        let [relay] = answer["relays"].as_array().unwrap().as_slice() else {
+            return None;
+        };
+        let is_there = relay["inbound_queue"]["provider"] == queue;
+        let path = format!("/api/relays/{}/routing", relay["relay_id"].as_str()?);
+        let routing = api.get(&path).await.expect(200);
+        let is_called = routing["routing"]["tools"]["github"][0]["name"] == rule;
+        (is_there && is_called).then_some((path, routing))
+    })
+    .await;
+    routing["routing"]["tools"]["github"][0]["name"] = new.into();
+    let version = format!("\"{}\"", routing["version"]);
+    let put = Client::builder().no_proxy().build().unwrap();
+    let put = put.put(format!("{url}{path}")).bearer_auth(&token);
+    let put = put.header(IF_MATCH, version).json(&routing["routing"]);
+    assert_eq!(put.send().await.unwrap().status(), 200);
     run.program.signal(Signal::SIGINT);
     assert_eq!(run.exit_code().await, 0);
-    found
 }
 
 #[tokio::test]
@@ -420,15 +419,14 @@ async fn a_moto_that_is_installed_has_the_queue_and_ends_with_the_plane() {
     );
     fs::write(&installed, script).unwrap();
     fs::set_permissions(&installed, Permissions::from_mode(0o755)).unwrap();
-    let pair = |queue: &str, rule: &str| vec![(queue.to_owned(), rule.to_owned())];
-    let relays = relays_of(repo.path(), &with_moto, "mine").await;
-    assert_eq!(relays, pair("AWS_SQS", "a push is built"));
+    let first = ("AWS_SQS", "a push is built");
+    has_one_relay(repo.path(), &with_moto, first, "mine").await;
     let id: u32 = fs::read_to_string(&id).unwrap().trim().parse().unwrap();
     until("moto to end", SOON, async || (!is_alive(id)).then_some(())).await;
 
     // One that does not work is as none; the relay has another queue from then on, is the only one, and has the rules it had.
     fs::write(&installed, "#!/bin/sh\nexit 1\n").unwrap();
-    let relays = relays_of(repo.path(), &with_moto, "mine").await;
-    assert_eq!(relays, pair("LOCAL", "mine"));
-    assert_eq!(relays_of(repo.path(), &with_moto, "mine").await, relays);
+    let then = ("LOCAL", "mine");
+    has_one_relay(repo.path(), &with_moto, then, "mine").await;
+    has_one_relay(repo.path(), &with_moto, then, "mine").await;
 }
