@@ -3,10 +3,12 @@
 use crate::identity::Identity;
 use crate::refusal::{Reason, Refusal};
 use crate::relay::Inner;
+use crate::tool::Field;
 use data_encoding::BASE64;
 use queues::{Outgoing, QueueError};
 use std::sync::atomic::Ordering;
 use wire::relay::{Envelope, EventMetadata, MAX_MESSAGE_BYTES, RelayEvent, signed_bytes};
+use wire::{Check, Fault};
 
 /// What marks a message as an event.
 const SUBJECT: &str = "hybrid-ci.event";
@@ -20,16 +22,23 @@ pub(crate) async fn send(
     identity: &Identity,
     event: EventMetadata,
 ) -> Result<u64, Refusal> {
-    let sequence = relay.counts.sequence.fetch_add(1, Ordering::Relaxed) + 1;
     let event_id = event.event_id.clone();
-    let event = RelayEvent {
+    let mut event = RelayEvent {
         version: 1,
         relay_id: identity.relay_id().clone(),
         instance: relay.instance.clone(),
-        sequence,
+        // The first there is: what the control plane would refuse gets none of its own, as no message of it is missing.
+        sequence: 1,
         sent_at: relay.clock.now(),
         event,
     };
+    let mut faults = Vec::new();
+    event.check(&mut faults);
+    if !faults.is_empty() {
+        return Err(broken(&faults));
+    }
+    let sequence = relay.counts.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+    event.sequence = sequence;
     let body = sealed(identity, &event).ok_or(Reason::MessageTooLarge)?;
     let message = Outgoing {
         body: &body,
@@ -47,6 +56,18 @@ pub(crate) async fn send(
     }
     sent.map_err(|error| Refusal::from(Reason::QueueUnavailable).because(error.code()))?;
     Ok(sequence)
+}
+
+/// A field is named in the log; the classes of paths are none of a tool file's.
+fn broken(faults: &[Fault]) -> Refusal {
+    let fields = faults.iter().filter_map(|fault| {
+        let name = fault.pointer.strip_prefix("/event/")?;
+        Field::named(name)
+    });
+    Refusal {
+        fields: fields.collect(),
+        ..Reason::ContractBroken.into()
+    }
 }
 
 /// The text of the message: the event and its signature; none if it is longer than a message may be.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
+use wire::looks_like_a_credential;
 use wire::relay::{Label, MAX_PATH_CLASSES};
 
 /// How many paths of one webhook are looked at.
@@ -31,6 +32,11 @@ impl PathClasses {
         let mut faults = Vec::new();
         let mut checked = Vec::new();
         for (name, globs) in classes {
+            // The control plane would refuse every event with it. A fault does not repeat it.
+            if looks_like_a_credential(&name) {
+                faults.push("the name of a class looks like a credential".to_owned());
+                continue;
+            }
             if globs.is_empty() || globs.len() > MAX_GLOBS {
                 faults.push(format!("`{name}` must have 1 to {MAX_GLOBS} globs"));
             }
@@ -80,5 +86,26 @@ impl PathClasses {
             .filter(|(_, found)| *found)
             .map(|((label, _), _)| label.clone())
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_name_that_looks_like_a_credential_is_a_fault_that_does_not_repeat_it() {
+        let classes = |name: &str| PathClasses::new([(name.to_owned(), vec!["*.md".to_owned()])]);
+        assert!(classes("docs").is_ok());
+        assert!(classes("npm_update").is_ok());
+        for name in [
+            "npm_q7m2zk9xv4bt6ny8rc3wd5q7m2zk9xv4bt6n",
+            "asiaiosfodnn7example",
+            "ghp_docs",
+        ] {
+            let faults = classes(name).unwrap_err();
+            assert_eq!(faults, ["the name of a class looks like a credential"]);
+        }
     }
 }

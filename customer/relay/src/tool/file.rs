@@ -9,7 +9,7 @@ use serde_json_path::JsonPath;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use wire::relay::Label;
-use wire::{EventKind, ToolName};
+use wire::{EventKind, ToolName, looks_like_a_credential};
 
 /// How many events a tool may have.
 const MAX_EVENTS: usize = 64;
@@ -295,7 +295,10 @@ impl Faults<'_> {
             self.add(&raw, at, message);
         }
         for word in words.into_iter().flat_map(BTreeMap::values) {
-            if let Err(why) = Label::parse(word) {
+            // The control plane would refuse every event with it. The fault does not repeat it.
+            if looks_like_a_credential(word) {
+                self.add(&raw, at, "words: one of them looks like a credential");
+            } else if let Err(why) = Label::parse(word) {
                 self.add(&raw, at, format!("words: `{word}` {why}"));
             }
         }

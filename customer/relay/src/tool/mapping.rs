@@ -110,6 +110,10 @@ impl Mapping {
         if self.clone_url {
             text = clone_url(&text).ok_or(Broken)?;
         }
+        // What is made of a text can look like one where the text did not: the control plane would refuse the whole event.
+        if looks_like_a_credential(&text) {
+            return Err(Broken);
+        }
         Ok(Some(text))
     }
 }

@@ -42,7 +42,7 @@ const CREDENTIALS: [&str; 14] = [
     "hvs.CvmS4c0DPTvHv5eJgXWMJg9r",
     "AIzaQ7m2Zk9Xv4Bt6Ny8Rc3Wd5Q7m2Zk9Xv4Bt6",
     "npm_Q7m2Zk9Xv4Bt6Ny8Rc3Wd5Q7m2Zk9Xv4Bt6N",
-    "pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDA",
+    "pypi-AgEIcHlwaS5vcmcCJDNlNjEzMzZhLWI0YzctNDEyZS04ZjE3",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl",
 ];
@@ -98,6 +98,29 @@ fn a_credential_is_one_before_it_is_changed() {
         &json!("NPM_update"),
     );
     assert_eq!(ordinary, Ok(Some("npm_update".to_owned())));
+}
+
+#[test]
+fn a_credential_is_one_after_it_is_changed() {
+    let lower = "{ path: $.ref, lower: true }";
+    let name = json!("AsiaPacificCluster23");
+    assert_eq!(read(Field::Branch, lower, &name), Err(Broken));
+    let kept = read(Field::Branch, "{ path: $.ref }", &name);
+    assert_eq!(kept, Ok(Some("AsiaPacificCluster23".to_owned())));
+}
+
+/// Whatever a word becomes would be refused with every event that has it.
+#[test]
+fn a_word_that_looks_like_a_credential_is_a_fault_that_does_not_repeat_it() {
+    for credential in ["npm_q7m2zk9xv4bt6ny8rc3wd5q7m2zk9xv4bt6n", "ghp_x"] {
+        let mapping = format!("{{ path: $.ref, words: {{ a: b, c: {credential} }} }}");
+        let faults = parse("t.yaml", &with_branch(&mapping)).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert_eq!(
+            faults[0].to_string(),
+            "t.yaml:11: events[1].map.branch: words: one of them looks like a credential"
+        );
+    }
 }
 
 #[test]
