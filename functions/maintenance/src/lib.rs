@@ -20,7 +20,7 @@ mod tests;
 pub use event::Event;
 pub use report::{RollUpReport, Summary, SweepReport};
 pub use settings::settings;
-pub use system::{at, now, random};
+pub use system::{now, random};
 
 use lambda_runtime::LambdaEvent;
 use round::Round;
@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
-use telemetry::{CapacityMetrics, ColdStart, MetricSink, Traces, invocation};
+use telemetry::{CapacityMetrics, ColdStart, MetricSink, TraceContext, Traces, invocation};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 use wire::Timestamp;
@@ -162,8 +162,8 @@ fn time_between(from: Timestamp, to: Timestamp) -> Option<Duration> {
 /// Serves one invocation. Its log lines and spans name it.
 pub async fn invoke(event: LambdaEvent<Event>, maintenance: &Maintenance) -> Summary {
     let LambdaEvent { payload, context } = event;
-    let deadline = at(Duration::from_millis(context.deadline));
-    let trace = system::trace_of(context.xray_trace_id.as_deref());
+    let deadline = Timestamp::since_epoch(Duration::from_millis(context.deadline));
+    let trace = TraceContext::of_invocation(context.xray_trace_id.as_deref(), random());
     let span = invocation(
         &context.request_id,
         &trace,

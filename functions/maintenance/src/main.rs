@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
         }
     };
     let sink = MetricSink::stdout(settings.environment.as_str());
-    let maintenance = Maintenance::new(settings.store, Arc::new(now), Arc::new(random));
+    let maintenance = Maintenance::new(settings.store, Arc::new(now), Arc::new(random::<8>));
     let maintenance = &maintenance.with_metrics(sink).with_traces(traces);
     let served = run(service_fn(|event| async move {
         Ok::<_, Error>(invoke(event, maintenance).await)

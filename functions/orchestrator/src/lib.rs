@@ -31,7 +31,7 @@ pub use poll::ROUND_EVERY;
 pub use reason::{Closed, Disbelief, Postponement, Refusal};
 pub use report::{Answer, BatchAnswer, Failure, PollReport, Tally};
 pub use settings::settings;
-pub use system::{at, now, random};
+pub use system::{now, random};
 
 use domain::limits::Limits;
 use doors::Doors;
@@ -43,7 +43,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, WriteId};
-use telemetry::{CapacityMetrics, ColdStart, MetricSink, Traces, invocation};
+use telemetry::{CapacityMetrics, ColdStart, MetricSink, TraceContext, Traces, invocation};
 use tracing::Instrument;
 use wire::Timestamp;
 
@@ -168,8 +168,8 @@ impl Orchestrator {
 /// Serves one invocation. Its log lines and spans name it.
 pub async fn invoke(event: LambdaEvent<Event>, orchestrator: &Orchestrator) -> Answer {
     let LambdaEvent { payload, context } = event;
-    let deadline = at(Duration::from_millis(context.deadline));
-    let trace = system::trace_of(context.xray_trace_id.as_deref());
+    let deadline = Timestamp::since_epoch(Duration::from_millis(context.deadline));
+    let trace = TraceContext::of_invocation(context.xray_trace_id.as_deref(), random());
     let is_cold = orchestrator.cold_start.is_first();
     let span = invocation(&context.request_id, &trace, is_cold);
     let served = handle_one(payload, orchestrator, deadline);

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
         store: settings.store,
         opener,
         now: Arc::new(now),
-        random: Arc::new(random),
+        random: Arc::new(random::<8>),
         limits: Limits::default(),
     });
     let orchestrator = &orchestrator.with_metrics(sink).with_traces(traces);

@@ -22,6 +22,12 @@ const RANDOM: usize = 24;
 const LENGTH: usize = 55;
 
 impl TraceContext {
+    /// The trace that an invocation belongs to, as Lambda says it; a new one, if it says none.
+    pub fn of_invocation(xray: Option<&str>, random: [u8; RANDOM]) -> Self {
+        xray.and_then(|header| Self::following_xray(header, random))
+            .unwrap_or_else(|| Self::new(random))
+    }
+
     /// A trace that begins here.
     pub fn new(random: [u8; RANDOM]) -> Self {
         let trace_id = random.first_chunk().copied().map(u128::from_be_bytes);

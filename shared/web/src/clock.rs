@@ -22,14 +22,11 @@ impl Clock {
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(match &self.0 {
-            Some(millis) => millis.load(Ordering::SeqCst),
-            None => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| {
-                    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-                }),
-        })
+        if let Some(millis) = &self.0 {
+            return Timestamp::from_millis(millis.load(Ordering::SeqCst));
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp::since_epoch(since.unwrap_or_default())
     }
 
     /// Sets a manual clock. The system's stays as it is.
