@@ -3,7 +3,7 @@
 //! The numbers come from the release build of `hybrid-local` with its database on disk, called over HTTP from another
 //! process, one request after the other where a latency is meant. They go to the terminal and to `target/bench.json`.
 //! `cargo test -p hybrid-local --bench plane -- units` shows the write units alone, in a debug build; `-- flood` what the flood of
-//! one tenant is to another, `-- events` what the events of relays cost.
+//! one tenant is to another, `-- events` what the events of relays cost, `-- layers` what calls take without HTTP.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -13,6 +13,7 @@ mod client;
 mod depth;
 mod events;
 mod flood;
+mod layers;
 mod process;
 mod report;
 mod requests;
@@ -40,6 +41,10 @@ fn main() {
         events::measure(&mut Report::new());
         return;
     }
+    if std::env::args().any(|argument| argument == "layers") {
+        layers::measure(&mut Report::new());
+        return;
+    }
     // What is counted and not timed is the same in a debug build.
     if std::env::args().any(|argument| argument == "units") {
         units::measure(&mut Report::new());
@@ -53,6 +58,7 @@ fn main() {
     runtime.block_on(latencies(&mut report));
     runtime.block_on(rates(&mut report));
     units::measure(&mut report);
+    layers::measure(&mut report);
     depth::measure(&mut report);
     flood::measure(&mut report);
     events::measure(&mut report);
@@ -68,6 +74,11 @@ async fn latencies(report: &mut Report) {
     for _ in 0..100 {
         user.ok("GET", "/health", None).await;
     }
+    let mut samples = Vec::new();
+    for _ in 0..SAMPLES {
+        samples.push(timed(user.ok("GET", "/health", None)).await);
+    }
+    report.latency("health, which asks nothing of the store", samples);
     let mut samples = Vec::new();
     for _ in 0..200 {
         samples.push(

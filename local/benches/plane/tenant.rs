@@ -137,6 +137,21 @@ impl Tenant {
         assert!(matches!(changed, JobOutcome::Changed(_)), "{changed:?}");
     }
 
+    /// What the agent that holds a job reports of it.
+    pub(crate) async fn held(
+        &self,
+        operation: &'static str,
+        job: &Job,
+        event: &JobEvent,
+        now: Timestamp,
+    ) {
+        let (tenant, write_id) = (self.tenant(), self.write_id());
+        let agent_id = unregistered();
+        let reported = (&job.job_id, event);
+        let changed = tenant.change_held_job(operation, &agent_id, reported, now, &write_id);
+        assert!(changed.await.unwrap().is_some(), "the agent holds the job");
+    }
+
     /// An agent joins the pool, as its registration writes it: with its session.
     pub(crate) async fn register(&self, now: Timestamp) -> AgentId {
         let introduction = Introduction {
