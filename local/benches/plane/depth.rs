@@ -2,20 +2,15 @@
 
 use crate::report::Report;
 use crate::tenant::{NOW, Tenant, complete, unregistered};
-use embedded_dynamodb::Engine;
+use crate::{on_disk, runtime};
 use std::time::Instant;
 
 /// How many claims a latency is taken from.
 const SAMPLES: usize = 200;
 
 pub(crate) fn measure(report: &mut Report) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let engine = Engine::open(directory.path().join("depth.db")).unwrap();
+    runtime().block_on(async {
+        let (_directory, engine) = on_disk();
         let tenant = Tenant::new(&engine).await;
         let mut waiting = 0;
         for depth in [10, 1_000, 100_000] {

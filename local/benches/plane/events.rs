@@ -3,11 +3,11 @@
 
 use crate::report::Report;
 use crate::tenant::NOW;
+use crate::{on_disk, runtime};
 use data_encoding::BASE64;
 use domain::limits::Limits;
 use domain::relay::Relay;
 use ed25519_dalek::{Signer, SigningKey};
-use embedded_dynamodb::Engine;
 use orchestrator::{Orchestrator, Parts, PollReport};
 use queues::{LocalQueues, Opener, Outgoing, Queue};
 use serde_json::json;
@@ -28,16 +28,11 @@ const RELAYS: usize = 100;
 const MESSAGES: usize = 10_000;
 
 pub(crate) fn measure(report: &mut Report) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(through(report));
+    runtime().block_on(through(report));
 }
 
 async fn through(report: &mut Report) {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::open(directory.path().join("plane.db")).unwrap();
+    let (_directory, engine) = on_disk();
     let store = Store::new(engine.client(), Tables::default(), Meter::default());
     store.create_tables().await.unwrap();
     let (queues, mut scopes) = (LocalQueues::default(), Vec::new());

@@ -3,10 +3,9 @@
 
 use crate::client::Client;
 use crate::report::Report;
-use crate::{CLIENTS, timed};
+use crate::{CLIENTS, on_disk, runtime, timed};
 use auth::{Api, Environment, Limits, Origin, Scope, Token, Usage};
 use axum::serve::ListenerExt;
-use embedded_dynamodb::Engine;
 use hyper::StatusCode;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -62,9 +61,8 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let engine = Engine::open(directory.path().join("flood.db")).unwrap();
+        let runtime = runtime();
+        let (directory, engine) = on_disk();
         let (api, address) = runtime.block_on(async {
             let store = Store::new(
                 engine.client(),

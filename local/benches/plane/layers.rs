@@ -3,6 +3,7 @@
 
 use crate::report::Report;
 use crate::tenant::{NOW, Tenant, complete, start, unregistered};
+use crate::{on_disk, runtime};
 use embedded_dynamodb::Engine;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,13 +12,8 @@ use std::time::{Duration, Instant};
 const SAMPLES: usize = 500;
 
 pub(crate) fn measure(report: &mut Report) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let engine = Engine::open(directory.path().join("layers.db")).unwrap();
+    runtime().block_on(async {
+        let (_directory, engine) = on_disk();
         let tenant = Tenant::new(&engine).await;
         Box::pin(calls(&tenant, report, "on disk")).await;
         let engine = Engine::memory().unwrap();

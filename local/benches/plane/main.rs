@@ -21,10 +21,13 @@ mod tenant;
 mod units;
 
 use client::Client;
+use embedded_dynamodb::Engine;
 use process::Plane;
 use report::Report;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 /// How many requests a latency is taken from.
 const SAMPLES: usize = 500;
@@ -50,10 +53,7 @@ fn main() {
         units::measure(&mut Report::new());
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut report = Report::new();
     runtime.block_on(latencies(&mut report));
     runtime.block_on(rates(&mut report));
@@ -64,6 +64,18 @@ fn main() {
     events::measure(&mut report);
     runtime.block_on(memory(&mut report));
     report.finish();
+}
+
+/// Where what is measured in this process runs.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+/// A database on disk, in a directory that is to outlive it.
+fn on_disk() -> (TempDir, Engine) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let engine = Engine::open(directory.path().join("plane.db")).unwrap();
+    (directory, engine)
 }
 
 /// The latency of each call, for one client, with a thousand jobs in line.

@@ -1,6 +1,7 @@
 //! How many write units each operation consumes, on the store itself, in this process.
 
 use crate::report::Report;
+use crate::runtime;
 use crate::tenant::{NOW, Tenant, complete, start, unregistered};
 use domain::Timestamp;
 use domain::agent::Event;
@@ -13,11 +14,7 @@ use telemetry::Usage;
 use wire::{JobStatus, Priority};
 
 pub(crate) fn measure(report: &mut Report) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         // Each with a store of its own, so that a sweep finds nothing of what was measured before.
         Units::new(report).await.life_of_a_job().await;
         Units::new(report).await.changes_by_hand().await;
