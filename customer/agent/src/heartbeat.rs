@@ -179,7 +179,7 @@ impl Pulse {
         for job in &answer.cancel {
             holdings.cancel(job);
         }
-        let given_up = holdings.take_given_up(named);
+        let given_up = holdings.take_given_up(named, sent);
         if !given_up.is_empty() {
             // The receiver is gone only when the session is.
             let _ = self.given_up.send(given_up);

@@ -44,8 +44,8 @@ pub(crate) struct Holdings {
 struct Entry {
     stop: watch::Sender<Option<Stop>>,
     slot: Arc<ProcessSlot>,
-    /// It was stopped because the lease ended, and waits for contact to be reported.
-    given_up: bool,
+    /// When it was given up because the lease ended; it waits for contact to be reported.
+    given_up: Option<Moment>,
 }
 
 impl Entry {
@@ -88,7 +88,7 @@ impl Holdings {
         let entry = Entry {
             stop,
             slot: slot.clone(),
-            given_up: false,
+            given_up: None,
         };
         lock(&self.jobs).insert(job.clone(), entry);
         Control {
@@ -120,7 +120,7 @@ impl Holdings {
         let Some(entry) = jobs.get(job) else {
             return false;
         };
-        let given_up = entry.given_up;
+        let given_up = entry.given_up.is_some();
         entry.stop(Stop::Dropped);
         entry.slot.signal(Signal::SIGKILL);
         if given_up {
@@ -158,10 +158,13 @@ impl Holdings {
         }
     }
 
-    /// The jobs given up among those that an answered heartbeat named: they are still the agent's to report on.
-    pub(crate) fn take_given_up(&self, named: &[HeldJob]) -> Vec<HeldJob> {
+    /// The jobs that had been given up when a heartbeat was sent that named them and was answered: they are still the
+    /// agent's to report on. The answer to an earlier one may have been under way while the agent was frozen, and says
+    /// nothing about whose they are now.
+    pub(crate) fn take_given_up(&self, named: &[HeldJob], sent: Moment) -> Vec<HeldJob> {
         let mut jobs = lock(&self.jobs);
-        let given_up = |job: &&HeldJob| jobs.get(*job).is_some_and(|entry| entry.given_up);
+        let before = |entry: &Entry| entry.given_up.is_some_and(|at| at <= sent);
+        let given_up = |job: &&HeldJob| jobs.get(*job).is_some_and(before);
         let found: Vec<_> = named.iter().filter(given_up).cloned().collect();
         for job in &found {
             jobs.remove(job);
@@ -183,14 +186,15 @@ impl Control {
     /// The lease is asked here, and the heartbeat asks it before each call it sends; so a job that ended while the agent
     /// was frozen past its lease is never taken for one that ended in time.
     pub(crate) fn finish(&self) -> Verdict {
-        self.holdings.enforce(Moment::now());
+        let now = Moment::now();
+        self.holdings.enforce(now);
         let mut jobs = lock(&self.holdings.jobs);
         let verdict = match *self.stop.borrow() {
             None | Some(Stop::Cancelled) => Verdict::Report,
             Some(reason) => Verdict::Stopped(reason),
         };
         match (verdict, jobs.get_mut(&self.job)) {
-            (Verdict::Stopped(Stop::LeaseOver), Some(entry)) => entry.given_up = true,
+            (Verdict::Stopped(Stop::LeaseOver), Some(entry)) => entry.given_up = Some(now),
             (_, _) => {
                 jobs.remove(&self.job);
             }
@@ -229,8 +233,22 @@ mod tests {
             [job('A')],
             "it is named until there is contact"
         );
-        assert_eq!(holdings.take_given_up(&[job('A')]), [job('A')]);
+        assert_eq!(
+            holdings.take_given_up(&[job('A')], Moment::now()),
+            [job('A')]
+        );
         assert!(holdings.list().is_empty());
+    }
+
+    #[test]
+    fn the_answer_to_a_heartbeat_of_before_says_nothing_about_a_job_given_up_since() {
+        let holdings = holdings(Duration::ZERO);
+        let control = holdings.add(job('A'));
+        let sent = Moment::now();
+        std::thread::sleep(Duration::from_millis(1));
+        assert_eq!(control.finish(), Verdict::Stopped(Stop::LeaseOver));
+        assert!(holdings.take_given_up(&[job('A')], sent).is_empty());
+        assert_eq!(holdings.list(), [job('A')], "the next heartbeat names it");
     }
 
     #[test]
@@ -241,7 +259,11 @@ mod tests {
             Verdict::Stopped(Stop::LeaseOver)
         );
         assert!(holdings.dropped(&job('A')));
-        assert!(holdings.take_given_up(&[job('A')]).is_empty());
+        assert!(
+            holdings
+                .take_given_up(&[job('A')], Moment::now())
+                .is_empty()
+        );
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Runs one command in a process group of its own, and ends all of it.
+//!
+//! The group's first process is a guard, and only then is the command started: an agent that is killed or frozen on any
+//! line of this file leaves no command behind that runs on for ever.
 
 use crate::holdings::Stop;
 use crate::lease::{Lease, Moment};
@@ -29,11 +32,12 @@ pub(crate) struct ProcessSlot(Mutex<Option<Group>>);
 #[derive(Debug)]
 struct Group {
     id: Pid,
-    guard: Option<PipeWriter>,
+    /// Tells the guard how long the group may go on; closed, that it must not.
+    time_left: PipeWriter,
 }
 
 impl ProcessSlot {
-    /// Sends a signal to the whole group, if there is one. The leader has not been reaped while the slot is full, so the
+    /// Sends a signal to the whole group, if there is one. Its guard has not been reaped while the slot is full, so the
     /// number cannot have become another group's.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = lock(&self.0).as_ref() {
@@ -45,12 +49,10 @@ impl ProcessSlot {
     /// Tells the group's guard how long it may go on.
     pub(crate) fn renew(&self, lease: &Lease) {
         let left = Moment::now().until(lease.kill_at());
-        if let Some(Group {
-            guard: Some(guard), ..
-        }) = lock(&self.0).as_mut()
-        {
+        if let Some(group) = lock(&self.0).as_mut() {
+            let line = format!("{:.3}\n", left.as_secs_f64());
             // A full pipe means a guard that has been stopped together with its job; it will read this when it goes on.
-            let _ = guard.write_all(format!("{:.3}\n", left.as_secs_f64()).as_bytes());
+            let _ = group.time_left.write_all(line.as_bytes());
         }
     }
 
@@ -58,7 +60,7 @@ impl ProcessSlot {
         *lock(&self.0) = Some(group);
     }
 
-    /// Kills what is left of the group and empties the slot, before the leader is reaped.
+    /// Kills what is left of the group and empties the slot, before the guard is reaped.
     fn end(&self) {
         if let Some(group) = lock(&self.0).take() {
             let _ = killpg(group.id, Signal::SIGKILL);
@@ -114,51 +116,50 @@ pub(crate) async fn run(
         Output::Both => Stdio::from(writer.try_clone()?),
         Output::Stdout => Stdio::null(),
     };
-    command
+    let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+    let (mut guard, time_left) = spawn_guard(limits.lease)?;
+    let group = guard.id().cast_signed();
+    let child = command
         .stdin(Stdio::null())
         .stdout(writer)
         .stderr(stderr)
-        .process_group(0);
-    let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let leader = command.spawn()?;
+        .process_group(group)
+        .spawn();
     // The command holds the pipe's writing end; with it open the output would never end.
     drop(command);
-    let group = Pid::from_raw(i32::try_from(leader.id()).map_err(io::Error::other)?);
-    let (guard, guard_pipe) = spawn_guard(group, limits.lease);
     limits.slot.fill(Group {
-        id: group,
-        guard: guard_pipe,
+        id: Pid::from_raw(group),
+        time_left,
     });
     // The lease may have been renewed between the guard's start and its entry in the slot.
     limits.slot.renew(limits.lease);
-    let ended = tokio::task::spawn_blocking(move || wait(leader));
-    let ending = supervise(ended, &mut output, limits, sink).await;
+    let ending = match child {
+        Ok(mut child) => {
+            let ended = tokio::task::spawn_blocking(move || child.wait());
+            supervise(ended, &mut output, limits, sink).await
+        }
+        Err(error) => Err(error),
+    };
     limits.slot.end();
-    let (mut leader, stopped) = ending?;
+    let reaped = tokio::task::spawn_blocking(move || guard.wait());
+    let (status, stopped) = ending?;
     let drained = Instant::now() + STRAGGLER_OUTPUT;
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(Ok(length @ 1..)) = timeout_at(drained, output.read(&mut buffer)).await {
         sink(&buffer[..length]);
     }
-    let status = tokio::task::spawn_blocking(move || {
-        if let Some(mut guard) = guard {
-            let _ = guard.wait();
-        }
-        leader.as_mut().map(Child::wait).transpose()
-    })
-    .await
-    .map_err(io::Error::other)??;
+    reaped.await.map_err(io::Error::other)??;
     Ok(stopped.unwrap_or_else(|| Ending::Exited(status.map_or(137, exit_code))))
 }
 
-/// Passes output on and stops the command when it must be; returns when its leader has ended, with the reason if it was
-/// stopped. A leader that does not end even when killed is not returned.
+/// Passes output on and stops the command when it must be; returns when it has ended, with the reason if it was stopped.
+/// One that does not end even when killed has no exit status.
 async fn supervise(
-    mut ended: tokio::task::JoinHandle<Child>,
+    mut ended: tokio::task::JoinHandle<io::Result<ExitStatus>>,
     output: &mut pipe::Receiver,
     limits: Limits<'_>,
     sink: &mut (dyn FnMut(&[u8]) + Send),
-) -> io::Result<(Option<Child>, Option<Ending>)> {
+) -> io::Result<(Option<ExitStatus>, Option<Ending>)> {
     let mut stop = limits.stop.clone();
     stop.mark_changed();
     let mut stopped: Option<Ending> = None;
@@ -195,8 +196,8 @@ async fn supervise(
                 limits.slot.signal(Signal::SIGTERM);
                 kill_at = Some(Instant::now() + limits.grace);
             }
-            leader = &mut ended => {
-                return Ok((Some(leader.map_err(io::Error::other)?), stopped));
+            status = &mut ended => {
+                return Ok((Some(status.map_err(io::Error::other)??), stopped));
             }
             read = output.read(&mut buffer), if open => match read {
                 Ok(length @ 1..) => sink(&buffer[..length]),
@@ -219,24 +220,6 @@ fn grace(reason: Stop, limits: Limits<'_>) -> Duration {
     }
 }
 
-/// Waits until the leader has ended. On Linux it stays unreaped, so that its group can still be named.
-#[cfg(target_os = "linux")]
-fn wait(leader: Child) -> Child {
-    use nix::sys::wait::{Id, WaitPidFlag, waitid};
-    if let Ok(id) = i32::try_from(leader.id()) {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        while waitid(Id::Pid(Pid::from_raw(id)), flags) == Err(nix::errno::Errno::EINTR) {}
-    }
-    leader
-}
-
-#[cfg(not(target_os = "linux"))]
-fn wait(mut leader: Child) -> Child {
-    // `Child` remembers the status for the next `wait`.
-    let _ = leader.wait();
-    leader
-}
-
 fn exit_code(status: ExitStatus) -> i32 {
     status
         .code()
@@ -244,49 +227,35 @@ fn exit_code(status: ExitStatus) -> i32 {
         .unwrap_or(1)
 }
 
-/// Starts the guard of a process group: a shell inside the group that kills it when the agent is gone, or has been
+/// Starts the guard of a process group: a shell that leads the group and kills it when the agent is gone, or has been
 /// frozen for longer than the lease. Nothing else could: a killed agent cannot clean up, and a frozen one does not notice.
 ///
 /// It reads from a pipe how many seconds the group may go on; the agent's end closes the pipe. A shell without `read -t`
 /// does the first half only.
-fn spawn_guard(group: Pid, lease: &Lease) -> (Option<Child>, Option<PipeWriter>) {
-    const TIMED: &str = "trap '' TERM INT HUP; t=$1; while IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$2\"";
+fn spawn_guard(lease: &Lease) -> io::Result<(Child, PipeWriter)> {
+    const TIMED: &str = "trap '' TERM INT HUP; t=$1; while IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$$\"";
     const UNTIMED: &str =
-        "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$2\"";
+        "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$$\"";
     let (program, script) = match find_program("bash", DEFAULT_PATH.as_ref()) {
         Some(bash) => (bash, TIMED),
         None => ("sh".into(), UNTIMED),
     };
     let left = Moment::now().until(lease.kill_at()).as_secs_f64();
-    let Ok((reader, writer)) = io::pipe() else {
-        return (None, None);
-    };
-    let fcntl = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+    let (reader, writer) = io::pipe()?;
     // The heartbeat's thread writes here and must never wait.
-    if nix::fcntl::fcntl(&writer, fcntl).is_err() {
-        return (None, None);
-    }
-    let spawned = Command::new(program)
-        .args([
-            "-c",
-            script,
-            "hybrid-agent-guard",
-            &format!("{left:.3}"),
-            &group.to_string(),
-        ])
+    let non_blocking = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(&writer, non_blocking)?;
+    let guard = Command::new(program)
+        .args(["-c", script, "hybrid-agent-guard", &format!("{left:.3}")])
         .env_clear()
         .env("PATH", DEFAULT_PATH)
         .current_dir("/")
         .stdin(reader)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .process_group(group.as_raw())
-        .spawn();
-    // It cannot join a group that has ended, and then it is not needed.
-    match spawned {
-        Ok(guard) => (Some(guard), Some(writer)),
-        Err(_) => (None, None),
-    }
+        .process_group(0)
+        .spawn()?;
+    Ok((guard, writer))
 }
 
 /// Where programs are looked for if nobody says where.

@@ -7,7 +7,38 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use wire::{Cause, HeldJob};
 
-fn agent(world: &World, flags: &[&str]) -> Command {
+/// An agent that does not outlive its test, also if that fails while the agent is stopped.
+struct Agent(Option<Child>);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Agent {
+    fn signal(&self, name: &str) {
+        let pid = self.0.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    async fn output(mut self) -> Output {
+        let child = self.0.take().unwrap();
+        tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
+            .await
+            .unwrap()
+    }
+}
+
+fn agent(world: &World) -> Agent {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hybrid-agent"));
     command
         .args([
@@ -19,25 +50,10 @@ fn agent(world: &World, flags: &[&str]) -> Command {
             "--directory",
         ])
         .arg(world.directory.path())
-        .args(flags)
         .env("HYBRID_AGENT_KEY", KEY)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args(["-s", name, &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(sent.success());
-}
-
-async fn output(child: Child) -> Output {
-    tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
-        .await
-        .unwrap()
+    Agent(Some(command.spawn().unwrap()))
 }
 
 async fn written(file: &Path) -> String {
@@ -68,10 +84,10 @@ async fn the_first_signal_drains_and_the_end_of_a_failed_jobs_log_is_printed() {
     ));
     let world = World::new().await;
     let id = world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
+    let agent = agent(&world);
     written(&pid).await;
-    signal(&child, "TERM");
-    let output = output(child).await;
+    agent.signal("TERM");
+    let output = agent.output().await;
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("| the end"), "{text}");
@@ -90,11 +106,11 @@ async fn the_second_signal_kills_the_jobs_and_deregisters() {
     ));
     let world = World::new().await;
     world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
+    let agent = agent(&world);
     let pid = written(&pid).await;
-    signal(&child, "INT");
-    signal(&child, "TERM");
-    let output = output(child).await;
+    agent.signal("INT");
+    agent.signal("TERM");
+    let output = agent.output().await;
     assert_eq!(
         output.status.code(),
         Some(130),
@@ -115,34 +131,31 @@ async fn a_killed_agents_job_dies_with_it() {
     let place = tempfile::tempdir().unwrap();
     let pid = place.path().join("pid");
     let (repo, sha) = Repo::with_script(&format!(
-        "trap '' TERM HUP; echo $$ > {}; while :; do sleep 0.01; done",
+        "trap '' TERM HUP; echo $$ > {}; kill -s KILL $PPID; while :; do sleep 0.01; done",
         pid.display()
     ));
     let world = World::new().await;
     world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
-    let pid = written(&pid).await;
-    signal(&child, "KILL");
-    output(child).await;
-    dead(&pid).await;
+    let agent = agent(&world);
+    // The step itself kills the agent, as early as anybody could.
+    agent.output().await;
+    dead(&written(&pid).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_was_frozen_past_its_lease_reports_nothing_of_what_it_held() {
     let place = tempfile::tempdir().unwrap();
-    let (pid, go) = (place.path().join("pid"), place.path().join("go"));
-    let script = format!(
-        "echo $$ > {}; while ! test -e {}; do sleep 0.01; done",
-        pid.display(),
-        go.display()
-    );
-    let (repo, sha) = Repo::with_script(&script);
+    let pid = place.path().join("pid");
+    // The step itself freezes the agent, as early as anybody could.
+    let (repo, sha) = Repo::with_script(&format!(
+        "kill -s STOP $PPID; echo $$ > {}; while :; do sleep 0.01; done",
+        pid.display()
+    ));
     let world = World::new().await;
-    world.plane().lease_seconds = 2;
+    world.plane().lease_seconds = 4;
     let id = world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
+    let agent = agent(&world);
     let step = written(&pid).await;
-    signal(&child, "STOP");
     // The guard ends the step although the agent cannot.
     dead(&step).await;
     world.plane().drop.push(HeldJob {
@@ -150,14 +163,14 @@ async fn an_agent_that_was_frozen_past_its_lease_reports_nothing_of_what_it_held
         attempt: 1,
     });
     let beats = world.plane().heartbeats.len();
-    signal(&child, "CONT");
+    agent.signal("CONT");
     world
         .until("a heartbeat", |plane| {
             (plane.heartbeats.len() > beats + 1).then_some(())
         })
         .await;
-    signal(&child, "TERM");
-    let output = output(child).await;
+    agent.signal("TERM");
+    let output = agent.output().await;
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(world.plane().completions.is_empty(), "{text}");
@@ -170,18 +183,18 @@ async fn a_frozen_agent_whose_job_nobody_took_gives_it_up_and_does_not_call_it_d
     let world = World::new().await;
     world.plane().lease_seconds = 2;
     let id = world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
+    let agent = agent(&world);
     world
         .until("the start", |plane| plane.started.first().map(|_| ()))
         .await;
-    signal(&child, "STOP");
+    agent.signal("STOP");
     // Longer than the lease: the step ends by itself in the meantime.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
-    signal(&child, "CONT");
+    agent.signal("CONT");
     let result = world.result(&id).await;
     assert_eq!(result.cause, Some(Cause::AgentLost), "{result:?}");
-    signal(&child, "TERM");
-    output(child).await;
+    agent.signal("TERM");
+    agent.output().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,10 +204,10 @@ async fn a_job_cannot_read_the_key_out_of_the_agents_process() {
     );
     let world = World::new().await;
     let id = world.enqueue(&repo.url(), &sha);
-    let child = agent(&world, &[]).spawn().unwrap();
+    let agent = agent(&world);
     world.result(&id).await;
-    signal(&child, "TERM");
-    output(child).await;
+    agent.signal("TERM");
+    agent.output().await;
     let log = world.log(&id);
     // Root may read every process's environment; nobody else may.
     let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";

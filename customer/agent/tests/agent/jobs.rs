@@ -68,7 +68,7 @@ async fn a_job_that_takes_too_long_is_ended_with_all_its_children() {
     );
     let (repo, sha) = Repo::with_script(&script);
     let world = World::new().await;
-    let id = world.enqueue_with(&repo.url(), &sha, |job| job.timeout_seconds = 1);
+    let id = world.enqueue_with(&repo.url(), &sha, |job| job.timeout_seconds = 5);
     let agent = world.agent();
     let result = world.result(&id).await;
     assert!(ended(124, Some(Cause::Timeout))(&result), "{result:?}");
