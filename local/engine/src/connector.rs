@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use crate::dispatch::Answer;
+use crate::dispatch::{Answer, Token};
 use crate::fault::{Fault, Policy};
 use crate::record::Recording;
 use crate::runner::Runner;
@@ -33,11 +33,13 @@ pub(crate) fn config(
     runner: Arc<Runner>,
     recording: Option<Recording>,
     policy: Option<Policy>,
+    token: Token,
 ) -> Builder {
     let connector = SharedHttpConnector::new(Connector {
         runner,
         recording,
         policy: policy.map(Arc::new),
+        token,
     });
     Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -96,6 +98,7 @@ struct Connector {
     runner: Arc<Runner>,
     recording: Option<Recording>,
     policy: Option<Arc<Policy>>,
+    token: Token,
 }
 
 impl HttpConnector for Connector {
@@ -126,19 +129,19 @@ impl Connector {
             None => Fault::None,
         };
         match fault {
-            Fault::None => response(self.runner.run(operation, body).await),
+            Fault::None => response(self.runner.run(operation, body, self.token).await),
             Fault::Unseen => match Answer::unseen(operation, body) {
                 Some(nothing) => response(nothing),
-                None => response(self.runner.run(operation, body).await),
+                None => response(self.runner.run(operation, body, self.token).await),
             },
             Fault::UnseenIn(table) => {
-                let answer = self.runner.run(operation, body).await;
+                let answer = self.runner.run(operation, body, self.token).await;
                 response(answer.without_table(table, body))
             }
             Fault::Throttle => response(Answer::throttled()),
             Fault::DropBefore => Err(broken("before the call arrived")),
             Fault::DropAfter => {
-                self.runner.run(operation, body).await;
+                self.runner.run(operation, body, self.token).await;
                 Err(broken("before the answer arrived"))
             }
         }

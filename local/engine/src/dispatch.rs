@@ -1,6 +1,7 @@
 //! One operation of DynamoDB: JSON in, JSON out.
 
 use crate::fault::is_consistent;
+use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,8 +65,18 @@ impl Answer {
     }
 }
 
+/// What becomes of a transaction's token, by which DynamoDB knows one that is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// It is remembered for ten minutes, as on AWS.
+    Remembered,
+    /// It is forgotten, for callers who never send a transaction again: the database looks through all that it remembers
+    /// at every transaction, which takes the longer the more there are.
+    Forgotten,
+}
+
 /// Executes `operation`, the last part of the SDK's `X-Amz-Target` header.
-pub(crate) fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Answer {
+pub(crate) fn dispatch(database: &Database, operation: &str, body: &[u8], token: Token) -> Answer {
     let result = match operation {
         "GetItem" => call(body, |request| database.get_item(request)),
         "PutItem" => call(body, |request| database.put_item(request)),
@@ -76,7 +87,12 @@ pub(crate) fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Ans
         "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
         "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
         "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
-        "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
+        "TransactWriteItems" => call(body, |mut request: TransactWriteItemsRequest| {
+            if token == Token::Forgotten {
+                request.client_request_token = None;
+            }
+            database.transact_write_items(request)
+        }),
         "CreateTable" => call(body, |request| database.create_table(request)),
         "UpdateTable" => call(body, |request| database.update_table(request)),
         "DescribeTable" => call(body, |request| database.describe_table(request)),

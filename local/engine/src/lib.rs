@@ -25,6 +25,7 @@ pub use fault::{Call, Fault};
 pub use open::OpenError;
 pub use record::{Permission, Recording};
 
+use dispatch::Token;
 use fault::Policy;
 use runner::Runner;
 
@@ -75,14 +76,16 @@ impl Engine {
         }
     }
 
-    /// A client of the SDK whose calls are answered by this database, without retries.
+    /// A client of the SDK whose calls are answered by this database, without retries: no answer is lost, and so nothing
+    /// is sent again.
     pub fn client(&self) -> Client {
-        Client::from_conf(self.config().build())
+        let config = self.config_of(None, Token::Forgotten);
+        Client::from_conf(config.build())
     }
 
-    /// The configuration of [`Engine::client`], for a caller who wants to change something, such as the retries.
+    /// The configuration of such a client, for a caller who wants to change something, such as the retries.
     pub fn config(&self) -> Builder {
-        connector::config(Arc::clone(&self.runner), self.recording.clone(), None)
+        self.config_of(None, Token::Remembered)
     }
 
     /// A client whose calls meet the faults that `policy` names, without retries.
@@ -99,14 +102,18 @@ impl Engine {
         &self,
         policy: impl Fn(&Call<'_>) -> Fault + Send + Sync + 'static,
     ) -> Builder {
-        let policy = Some(Policy::new(policy));
-        connector::config(Arc::clone(&self.runner), self.recording.clone(), policy)
+        self.config_of(Some(Policy::new(policy)), Token::Remembered)
+    }
+
+    fn config_of(&self, policy: Option<Policy>, token: Token) -> Builder {
+        let (runner, recording) = (Arc::clone(&self.runner), self.recording.clone());
+        connector::config(runner, recording, policy, token)
     }
 
     /// Answers one call, for whoever serves the database to other processes over HTTP: `operation` is the last part of
     /// the header `X-Amz-Target`, `body` and the answer are JSON. Gives the status and the body.
     pub async fn answer(&self, operation: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        let answer = self.runner.run(operation, body).await;
+        let answer = self.runner.run(operation, body, Token::Remembered).await;
         (answer.status, answer.body)
     }
 

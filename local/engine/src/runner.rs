@@ -16,7 +16,7 @@ use dynoxide::Database;
 use tokio::sync::oneshot;
 use tokio::task;
 
-use crate::dispatch::{Answer, dispatch};
+use crate::dispatch::{Answer, Token, dispatch};
 use crate::open::OpenDatabase;
 
 /// How long a thread of the caller's runtime may be inside the database before the task lets the others have a turn.
@@ -47,6 +47,7 @@ struct Shared {
 struct Job {
     operation: String,
     body: Vec<u8>,
+    token: Token,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -73,10 +74,10 @@ impl Runner {
     }
 
     /// Executes a call. If the caller does not wait for the answer, it is executed or not, as on a network.
-    pub(crate) async fn run(&self, operation: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn run(&self, operation: &str, body: &[u8], token: Token) -> Answer {
         let started = Instant::now();
-        let Some(answer) = self.shared.execute_if_idle(operation, body) else {
-            return self.execute_in_turn(operation, body).await;
+        let Some(answer) = self.shared.execute_if_idle(operation, body, token) else {
+            return self.execute_in_turn(operation, body, token).await;
         };
         let spent = SPENT.get() + started.elapsed();
         if spent < TURN {
@@ -89,11 +90,12 @@ impl Runner {
         answer
     }
 
-    async fn execute_in_turn(&self, operation: &str, body: &[u8]) -> Answer {
+    async fn execute_in_turn(&self, operation: &str, body: &[u8], token: Token) -> Answer {
         let (reply, answer) = oneshot::channel();
         let job = Job {
             operation: operation.to_owned(),
             body: body.to_owned(),
+            token,
             reply,
         };
         let sent = self
@@ -120,13 +122,13 @@ impl Drop for Runner {
 }
 
 impl Shared {
-    fn execute_if_idle(&self, operation: &str, body: &[u8]) -> Option<Answer> {
+    fn execute_if_idle(&self, operation: &str, body: &[u8], token: Token) -> Option<Answer> {
         let _turn: MutexGuard<'_, ()> = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(dispatch(&self.database.database, operation, body))
+        Some(dispatch(&self.database.database, operation, body, token))
     }
 
     /// Executes jobs until nobody can send any more. The turn is kept while there are jobs: whoever comes meanwhile
@@ -146,7 +148,7 @@ impl Shared {
         let database = &self.database.database;
         // One call that panics must not take those behind it along. The database gives up its own lock as poisoned.
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            dispatch(database, &job.operation, &job.body)
+            dispatch(database, &job.operation, &job.body, job.token)
         }));
         // Whoever no longer waits does not miss the answer.
         let _ = job

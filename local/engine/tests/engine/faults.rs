@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use embedded_dynamodb::{Engine, Fault};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
+use embedded_dynamodb::{Call, Engine, Fault};
 
 use crate::{attempt_of, create_table, item, key, put};
 
@@ -143,4 +143,37 @@ async fn retries_of_the_sdk_get_past_passing_faults() {
         let client = Client::from_conf(config.retry_config(retries).build());
         assert!(try_put(&client).await.is_none(), "{fault:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_is_known_again_by_its_token_unless_the_client_never_sends_one_again() {
+    let engine = engine().await;
+    let new = Put::builder()
+        .table_name("jobs")
+        .set_item(Some(item("job-1")))
+        .condition_expression("attribute_not_exists(pk)");
+    let new = TransactWriteItem::builder().put(new.build().unwrap());
+    let write = |client: &Client| {
+        client
+            .transact_write_items()
+            .client_request_token("the same one")
+            .transact_items(new.clone().build())
+            .send()
+    };
+    let policy = |call: &Call<'_>| match call.sequence {
+        0 => Fault::DropAfter,
+        _ => Fault::None,
+    };
+    let retries = RetryConfig::standard().with_max_attempts(2);
+    let config = engine.config_with(policy).retry_config(retries);
+    write(&Client::from_conf(config.build())).await.unwrap();
+    write(&Client::from_conf(engine.config().build()))
+        .await
+        .unwrap();
+    let error = write(&engine.client()).await.unwrap_err();
+    assert!(
+        error
+            .into_service_error()
+            .is_transaction_canceled_exception()
+    );
 }
