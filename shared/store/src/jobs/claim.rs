@@ -1,7 +1,7 @@
 //! Claiming: the first jobs in line go to an agent, each to one.
 //!
-//! A claim reads the head of each ready partition and what is due of the waiting ones, and takes jobs by one conditional
-//! write each. What it reads does not grow with the number of jobs that wait.
+//! A claim reads the head of each ready partition and, unless this was done a moment ago, what is due of the waiting ones, and
+//! takes jobs by one conditional write each. What it reads does not grow with the number of jobs that wait.
 
 use super::item::{LIVE, live_sort};
 use super::{JOB, read_stored, wrote};
@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::{
 use domain::Timestamp;
 use domain::job::{Holder, Job};
 use domain::timing::START_WITHIN_SECONDS;
+use futures_util::future::{join, join_all};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::{JobId, PoolName};
@@ -35,35 +36,61 @@ const MAX_TRIES: usize = 40;
 /// The widest window.
 const MAX_WINDOW: usize = 16;
 
-/// How far from the head of the line a claimer picks, by pool: additive decrease on a win, doubling on a lost race.
+/// How long a process that found no job due gives others from a line that has enough, before it looks again.
+const LOOK_AGAIN_MILLIS: i64 = 1_000;
+
+/// Where a claimer looks for jobs, by pool. Remembered in the warm process; clones share it.
 ///
 /// Claimers that all take the head lose to each other again and again. One that lost picks at random among the first few
-/// candidates of the same priority; a claimer that is alone takes the head. Remembered in the warm process; clones share it.
+/// candidates of the same priority, in a window that doubles with each lost race and narrows by one with each win; a claimer
+/// that is alone takes the head. And of many claims in a second, one looks for jobs that have become due.
 #[derive(Debug, Clone, Default)]
-pub struct ClaimOrder(Arc<Mutex<HashMap<String, usize>>>);
+pub struct ClaimOrder(Arc<Mutex<HashMap<String, Line>>>);
+
+/// What is remembered of one pool's line.
+#[derive(Debug)]
+struct Line {
+    window: usize,
+    /// When no job was found due.
+    none_due: Option<Timestamp>,
+}
 
 impl ClaimOrder {
-    fn window(&self, pool: &str) -> usize {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(pool)
-            .copied()
-            .unwrap_or(1)
+    fn with<T>(&self, pool: &str, use_it: impl FnOnce(&mut Line) -> T) -> T {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A warm process serves any number of tenants; what it remembers stays small.
+        if lines.len() > 10_000 {
+            lines.clear();
+        }
+        let line = lines.entry(pool.to_owned()).or_insert(Line {
+            window: 1,
+            none_due: None,
+        });
+        use_it(line)
     }
 
-    fn adapt(&self, pool: String, won: bool) {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A warm process serves any number of tenants; what it remembers stays small.
-        if windows.len() > 10_000 {
-            windows.clear();
-        }
-        let window = windows.entry(pool).or_insert(1);
-        *window = if won {
-            window.saturating_sub(1).max(1)
-        } else {
-            (*window * 2).min(MAX_WINDOW)
-        };
+    fn window(&self, pool: &str) -> usize {
+        self.with(pool, |line| line.window)
+    }
+
+    fn adapt(&self, pool: &str, won: bool) {
+        self.with(pool, |line| {
+            line.window = if won {
+                line.window.saturating_sub(1).max(1)
+            } else {
+                (line.window * 2).min(MAX_WINDOW)
+            };
+        });
+    }
+
+    /// Whether it is time to look for jobs that have become due.
+    fn looks_for_due(&self, pool: &str, now: Timestamp) -> bool {
+        let seen = self.with(pool, |line| line.none_due);
+        seen.is_none_or(|seen| !(0..LOOK_AGAIN_MILLIS).contains(&now.millis_since(seen)))
+    }
+
+    fn saw_due(&self, pool: &str, any: bool, now: Timestamp) {
+        self.with(pool, |line| line.none_due = (!any).then_some(now));
     }
 }
 
@@ -78,7 +105,7 @@ pub struct ClaimWish<'a> {
     pub holder: &'a Holder,
     /// How many jobs at most.
     pub max_jobs: usize,
-    /// How far from the head to pick.
+    /// Where to look.
     pub order: &'a ClaimOrder,
 }
 
@@ -127,7 +154,8 @@ impl TenantStore<'_> {
     ///
     /// # Errors
     /// [`StoreError`] as every operation, if no job was claimed before it; else the jobs that were. Reads half a unit for
-    /// each ready partition and half a unit for the jobs that wait to be due; writes 4 units for a job.
+    /// each ready partition, and half a unit for the jobs that wait to be due unless it was told a moment ago that none is;
+    /// writes 4 units for a job.
     pub async fn claim_jobs(
         &self,
         wish: &ClaimWish<'_>,
@@ -136,23 +164,23 @@ impl TenantStore<'_> {
     ) -> Result<Claimed, StoreError> {
         let ClaimWish {
             pool,
-            ready_shards,
             holder,
             max_jobs,
             order,
+            ..
         } = *wish;
-        let window_key = self.scope.ready(pool, 0);
+        let line_key = self.scope.ready(pool, 0);
         let mut claimed = Claimed::default();
         let mut tries = 0;
         for _ in 0..MAX_ROUNDS {
-            let (mut line, more) = match self.head_of_line(pool, ready_shards, now).await {
+            let (mut line, more) = match self.head_of_line(wish, &line_key, now).await {
                 Ok(line) => line,
                 Err(_) if !claimed.jobs.is_empty() => return Ok(claimed),
                 Err(error) => return Err(error),
             };
             while claimed.jobs.len() < max_jobs && !line.is_empty() && tries < MAX_TRIES {
                 tries += 1;
-                let window = order.window(&window_key);
+                let window = order.window(&line_key);
                 let candidate = line.remove(pick(&line, window, random()));
                 let write_id = WriteId::new(random());
                 match self
@@ -160,11 +188,11 @@ impl TenantStore<'_> {
                     .await
                 {
                     Ok(Some(job)) => {
-                        order.adapt(window_key.clone(), true);
+                        order.adapt(&line_key, true);
                         claimed.jobs.push(job);
                     }
                     Ok(None) => {
-                        order.adapt(window_key.clone(), false);
+                        order.adapt(&line_key, false);
                         claimed.lost_races += 1;
                     }
                     // What was claimed must reach the agent, or it would be lost until its time to start has passed.
@@ -182,31 +210,49 @@ impl TenantStore<'_> {
     /// The first candidates in order, and whether there may be more behind them.
     async fn head_of_line(
         &self,
-        pool: &PoolName,
-        ready_shards: u32,
+        wish: &ClaimWish<'_>,
+        line_key: &str,
         now: Timestamp,
     ) -> Result<(Vec<Candidate>, bool), StoreError> {
-        let ready = (0..ready_shards.max(1)).map(|shard| (self.scope.ready(pool, shard), None));
-        let due = (self.scope.not_due(pool), Some(millis(now.plus_millis(1))));
-        let mut line = Vec::new();
-        let mut more = false;
-        let pages = ready.chain([due]).map(|(partition, before)| async move {
-            let is_ready = before.is_none();
-            (
-                is_ready,
-                self.ready_page(OPERATION, partition, before).await,
-            )
-        });
-        for (is_ready, page) in futures_util::future::join_all(pages).await {
+        let ready = (0..wish.ready_shards.max(1)).map(|shard| self.scope.ready(wish.pool, shard));
+        let ready = ready.map(|partition| self.ready_page(OPERATION, partition, None));
+        let due = async {
+            let looks = wish.order.looks_for_due(line_key, now);
+            if looks {
+                Some(self.due_page(wish, line_key, now).await)
+            } else {
+                None
+            }
+        };
+        let (ready, due) = join(join_all(ready), due).await;
+        let (mut line, mut more) = (Vec::new(), false);
+        for page in ready {
             let page = page?;
             more |= page.len() >= PAGE as usize;
-            line.extend(
-                page.iter()
-                    .filter_map(|sort| Candidate::parse(sort, is_ready)),
-            );
+            line.extend(page.iter().filter_map(|it| Candidate::parse(it, true)));
         }
+        let due = match due {
+            Some(page) => page?,
+            None if line.len() < wish.max_jobs => self.due_page(wish, line_key, now).await?,
+            None => Vec::new(),
+        };
+        more |= due.len() >= PAGE as usize;
+        line.extend(due.iter().filter_map(|it| Candidate::parse(it, false)));
         line.sort_unstable();
         Ok((line, more))
+    }
+
+    /// The sort keys of the first jobs that waited to be due and are.
+    async fn due_page(
+        &self,
+        wish: &ClaimWish<'_>,
+        line_key: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let (partition, before) = (self.scope.not_due(wish.pool), millis(now.plus_millis(1)));
+        let page = self.ready_page(OPERATION, partition, Some(before)).await?;
+        wish.order.saw_due(line_key, !page.is_empty(), now);
+        Ok(page)
     }
 
     /// The sort keys at the head of one partition of the `ready` index.

@@ -55,6 +55,54 @@ async fn a_claim_reads_one_unit_at_every_depth() {
 }
 
 #[tokio::test]
+async fn of_many_claims_in_a_second_one_looks_for_what_has_become_due() {
+    let scope = tenant("acme");
+    let store = on(&Engine::memory().unwrap().client(), Tables::default());
+    store.create_tables().await.unwrap();
+    let tenant = store.tenant(&scope);
+    let retried = enqueue(&store, &scope, Priority::Critical, NOW).await;
+    claim(&store, &scope, 1, 1, NOW).await;
+    for event in [start(1, 1), complete(1, 1, 1)] {
+        change(&store, &scope, &retried, &event, NOW).await;
+    }
+    let due = tenant.job(&retried).await.unwrap().unwrap().available_at;
+    assert!(due.millis_since(NOW) > 1_000);
+    for _ in 0..3 {
+        enqueue(&store, &scope, Priority::Normal, NOW).await;
+    }
+    let order = ClaimOrder::default();
+    let units = || store.meter().snapshot()["claim_job"].read_units;
+    let claim_at = |now, max_jobs| {
+        let order = order.clone();
+        async move {
+            let before = units();
+            let wish = ClaimWish {
+                pool: &pool(),
+                ready_shards: 1,
+                holder: &holder(1),
+                max_jobs,
+                order: &order,
+            };
+            let claimed = tenant.claim_jobs(&wish, now, random).await.unwrap();
+            let priorities: Vec<_> = claimed.jobs.iter().map(|job| job.priority).collect();
+            (priorities, units() - before)
+        }
+    };
+    let (normal, critical) = (Priority::Normal, Priority::Critical);
+    let look = due.plus_millis(-500);
+    assert_eq!(claim_at(look, 1).await, (vec![normal], 1.0));
+    // The job is due, and has a second until somebody must notice.
+    let busy = claim_at(look.plus_millis(999), 1).await;
+    assert_eq!(busy, (vec![normal], 0.5));
+    // Unless the line has too little without it.
+    let short = claim_at(look.plus_millis(999), 2).await;
+    assert_eq!(short, (vec![critical, normal], 1.0));
+    enqueue(&store, &scope, Priority::Normal, NOW).await;
+    let later = claim_at(look.plus_millis(3_000), 1).await;
+    assert_eq!(later, (vec![normal], 1.0));
+}
+
+#[tokio::test]
 async fn claims_go_by_priority_and_then_by_time() {
     let scope = tenant("acme");
     for (engine, store) in stores().await {
