@@ -96,6 +96,8 @@ impl Counting {
             let before = world.consumed();
             let answer = world.enqueue(&self.user.api_token).await;
             enqueues.add(world, before, &answer);
+            // One in the same second as another reads less.
+            world.api.clock.advance_seconds(1);
             let before = world.consumed();
             let answer = world.claim(agent).await;
             claims.add(world, before, &answer);
