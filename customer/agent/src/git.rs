@@ -2,11 +2,10 @@
 
 use crate::job::Outcome;
 use crate::job_log::JobLog;
-use crate::process::{DEFAULT_PATH, Ending, Limits, Output, find_program, run};
+use crate::process::{DEFAULT_PATH, Ending, GatedCommand, Limits, Output, find_program, run};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::Command;
 
 /// The most output of one call that is kept.
 const MAX_OUTPUT_BYTES: usize = 256 * 1024;
@@ -125,7 +124,8 @@ impl Git {
         output: Output,
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Answer, Outcome> {
-        let mut command = Command::new(&self.program);
+        let mut gated = GatedCommand::new(&self.program);
+        let command = gated.command();
         command.env_clear().envs(&self.environment).current_dir("/");
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -136,7 +136,7 @@ impl Git {
             let room = MAX_OUTPUT_BYTES - text.len();
             text.extend_from_slice(&piece[..piece.len().min(room)]);
         };
-        match run(command, output, limits, &mut sink).await {
+        match run(gated, output, limits, &mut sink).await {
             Ok(Ending::Exited(code)) => Ok(Answer {
                 ok: code == 0,
                 output: text,

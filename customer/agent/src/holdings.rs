@@ -159,8 +159,7 @@ impl Holdings {
     }
 
     /// The jobs that had been given up when a heartbeat was sent that named them and was answered: they are still the
-    /// agent's to report on. The answer to an earlier one may have been under way while the agent was frozen, and says
-    /// nothing about whose they are now.
+    /// agent's to report on. An earlier one may have been answered before the agent was frozen, and says nothing of that.
     pub(crate) fn take_given_up(&self, named: &[HeldJob], sent: Moment) -> Vec<HeldJob> {
         let mut jobs = lock(&self.jobs);
         let before = |entry: &Entry| entry.given_up.is_some_and(|at| at <= sent);
@@ -186,15 +185,16 @@ impl Control {
     /// The lease is asked here, and the heartbeat asks it before each call it sends; so a job that ended while the agent
     /// was frozen past its lease is never taken for one that ended in time.
     pub(crate) fn finish(&self) -> Verdict {
-        let now = Moment::now();
-        self.holdings.enforce(now);
+        self.holdings.enforce(Moment::now());
         let mut jobs = lock(&self.holdings.jobs);
         let verdict = match *self.stop.borrow() {
             None | Some(Stop::Cancelled) => Verdict::Report,
             Some(reason) => Verdict::Stopped(reason),
         };
         match (verdict, jobs.get_mut(&self.job)) {
-            (Verdict::Stopped(Stop::LeaseOver), Some(entry)) => entry.given_up = Some(now),
+            (Verdict::Stopped(Stop::LeaseOver), Some(entry)) => {
+                entry.given_up = Some(Moment::now());
+            }
             (_, _) => {
                 jobs.remove(&self.job);
             }

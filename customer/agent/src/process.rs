@@ -1,7 +1,4 @@
 //! Runs one command in a process group of its own, and ends all of it.
-//!
-//! The group's first process is a guard, and only then is the command started: an agent that is killed or frozen on any
-//! line of this file leaves no command behind that runs on for ever.
 
 use crate::holdings::Stop;
 use crate::lease::{Lease, Moment};
@@ -12,6 +9,7 @@ use std::ffi::OsStr;
 use std::io::{self, PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -37,7 +35,7 @@ struct Group {
 }
 
 impl ProcessSlot {
-    /// Sends a signal to the whole group, if there is one. Its guard has not been reaped while the slot is full, so the
+    /// Sends a signal to the whole group, if there is one. The leader has not been reaped while the slot is full, so the
     /// number cannot have become another group's.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = lock(&self.0).as_ref() {
@@ -48,9 +46,8 @@ impl ProcessSlot {
 
     /// Tells the group's guard how long it may go on.
     pub(crate) fn renew(&self, lease: &Lease) {
-        let left = Moment::now().until(lease.kill_at());
         if let Some(group) = lock(&self.0).as_mut() {
-            let line = format!("{:.3}\n", left.as_secs_f64());
+            let line = format!("{}\n", time_left(lease));
             // A full pipe means a guard that has been stopped together with its job; it will read this when it goes on.
             let _ = group.time_left.write_all(line.as_bytes());
         }
@@ -60,11 +57,37 @@ impl ProcessSlot {
         *lock(&self.0) = Some(group);
     }
 
-    /// Kills what is left of the group and empties the slot, before the guard is reaped.
+    /// Kills what is left of the group and empties the slot, before the leader is reaped.
     fn end(&self) {
         if let Some(group) = lock(&self.0).take() {
             let _ = killpg(group.id, Signal::SIGKILL);
         }
+    }
+}
+
+/// How long a group may go on, as its guard reads it, in seconds. Never nothing, which would not be waited for.
+fn time_left(lease: &Lease) -> String {
+    let left = Moment::now().until(lease.kill_at()).as_secs_f64();
+    format!("{:.3}", left.max(0.001))
+}
+
+/// A command behind a gate: a shell in its place, which becomes the command when its group has a guard. So an agent that is
+/// killed or frozen meanwhile leaves nothing behind that runs on.
+#[derive(Debug)]
+pub(crate) struct GatedCommand(Command);
+
+impl GatedCommand {
+    pub(crate) fn new(program: &Path) -> Self {
+        // Shut by the end of the agent, the gate does not open.
+        const GATE: &str = "IFS= read -r go && exec \"$@\" </dev/null";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", GATE, "hybrid-agent-gate"]).arg(program);
+        Self(shell)
+    }
+
+    /// To add arguments, the environment and the directory. The input is empty.
+    pub(crate) fn command(&mut self) -> &mut Command {
+        &mut self.0
     }
 }
 
@@ -106,7 +129,7 @@ pub(crate) enum Output {
 /// Runs the command until it ends by itself or has to be stopped, passing on its output as it comes. Nothing of its
 /// process group is left afterwards.
 pub(crate) async fn run(
-    mut command: Command,
+    command: GatedCommand,
     output: Output,
     limits: Limits<'_>,
     sink: &mut (dyn FnMut(&[u8]) + Send),
@@ -116,50 +139,62 @@ pub(crate) async fn run(
         Output::Both => Stdio::from(writer.try_clone()?),
         Output::Stdout => Stdio::null(),
     };
-    let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let (mut guard, time_left) = spawn_guard(limits.lease)?;
-    let group = guard.id().cast_signed();
-    let child = command
-        .stdin(Stdio::null())
+    let (gate, mut opener) = io::pipe()?;
+    let GatedCommand(mut command) = command;
+    command
+        .stdin(gate)
         .stdout(writer)
         .stderr(stderr)
-        .process_group(group)
-        .spawn();
-    // The command holds the pipe's writing end; with it open the output would never end.
+        .process_group(0);
+    let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+    let mut leader = command.spawn()?;
+    // The command holds the pipes' other ends; with them open the output would never end.
     drop(command);
+    let group = Pid::from_raw(leader.id().cast_signed());
+    let (mut guard, time_left) = match spawn_guard(group, limits.lease) {
+        Ok(guard) => guard,
+        Err(error) => {
+            drop(opener);
+            tokio::task::spawn_blocking(move || leader.wait());
+            let message = format!("its guard cannot be started: {error}");
+            return Err(io::Error::other(message));
+        }
+    };
     limits.slot.fill(Group {
-        id: Pid::from_raw(group),
+        id: group,
         time_left,
     });
     // The lease may have been renewed between the guard's start and its entry in the slot.
     limits.slot.renew(limits.lease);
-    let ending = match child {
-        Ok(mut child) => {
-            let ended = tokio::task::spawn_blocking(move || child.wait());
-            supervise(ended, &mut output, limits, sink).await
-        }
-        Err(error) => Err(error),
-    };
+    // Whoever was killed at the gate needs it no more.
+    let _ = opener.write_all(b"\n");
+    drop(opener);
+    let ended = tokio::task::spawn_blocking(move || wait(leader));
+    let ending = supervise(ended, &mut output, limits, sink).await;
     limits.slot.end();
-    let reaped = tokio::task::spawn_blocking(move || guard.wait());
-    let (status, stopped) = ending?;
+    let (mut leader, stopped) = ending?;
     let drained = Instant::now() + STRAGGLER_OUTPUT;
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(Ok(length @ 1..)) = timeout_at(drained, output.read(&mut buffer)).await {
         sink(&buffer[..length]);
     }
-    reaped.await.map_err(io::Error::other)??;
+    let status = tokio::task::spawn_blocking(move || {
+        let _ = guard.wait();
+        leader.as_mut().map(Child::wait).transpose()
+    })
+    .await
+    .map_err(io::Error::other)??;
     Ok(stopped.unwrap_or_else(|| Ending::Exited(status.map_or(137, exit_code))))
 }
 
-/// Passes output on and stops the command when it must be; returns when it has ended, with the reason if it was stopped.
-/// One that does not end even when killed has no exit status.
+/// Passes output on and stops the command when it must be; returns when its leader has ended, with the reason if it was
+/// stopped. A leader that does not end even when killed is not returned.
 async fn supervise(
-    mut ended: tokio::task::JoinHandle<io::Result<ExitStatus>>,
+    mut ended: tokio::task::JoinHandle<Child>,
     output: &mut pipe::Receiver,
     limits: Limits<'_>,
     sink: &mut (dyn FnMut(&[u8]) + Send),
-) -> io::Result<(Option<ExitStatus>, Option<Ending>)> {
+) -> io::Result<(Option<Child>, Option<Ending>)> {
     let mut stop = limits.stop.clone();
     stop.mark_changed();
     let mut stopped: Option<Ending> = None;
@@ -196,8 +231,8 @@ async fn supervise(
                 limits.slot.signal(Signal::SIGTERM);
                 kill_at = Some(Instant::now() + limits.grace);
             }
-            status = &mut ended => {
-                return Ok((Some(status.map_err(io::Error::other)??), stopped));
+            leader = &mut ended => {
+                return Ok((Some(leader.map_err(io::Error::other)?), stopped));
             }
             read = output.read(&mut buffer), if open => match read {
                 Ok(length @ 1..) => sink(&buffer[..length]),
@@ -220,6 +255,24 @@ fn grace(reason: Stop, limits: Limits<'_>) -> Duration {
     }
 }
 
+/// Waits until the leader has ended. On Linux it stays unreaped, so that its group can still be named.
+#[cfg(target_os = "linux")]
+fn wait(leader: Child) -> Child {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    if let Ok(id) = i32::try_from(leader.id()) {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(Pid::from_raw(id)), flags) == Err(nix::errno::Errno::EINTR) {}
+    }
+    leader
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wait(mut leader: Child) -> Child {
+    // `Child` remembers the status for the next `wait`.
+    let _ = leader.wait();
+    leader
+}
+
 fn exit_code(status: ExitStatus) -> i32 {
     status
         .code()
@@ -227,33 +280,35 @@ fn exit_code(status: ExitStatus) -> i32 {
         .unwrap_or(1)
 }
 
-/// Starts the guard of a process group: a shell that leads the group and kills it when the agent is gone, or has been
+/// Starts the guard of a process group: a shell inside the group that kills it when the agent is gone, or has been
 /// frozen for longer than the lease. Nothing else could: a killed agent cannot clean up, and a frozen one does not notice.
 ///
-/// It reads from a pipe how many seconds the group may go on; the agent's end closes the pipe. A shell without `read -t`
-/// does the first half only.
-fn spawn_guard(lease: &Lease) -> io::Result<(Child, PipeWriter)> {
-    const TIMED: &str = "trap '' TERM INT HUP; t=$1; while IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$$\"";
+/// It reads from a pipe how many seconds the group may go on; the agent's end closes the pipe. A bash before version 4, as on
+/// macOS, knows whole seconds only, and a shell without `read -t` does the first half only.
+fn spawn_guard(group: Pid, lease: &Lease) -> io::Result<(Child, PipeWriter)> {
+    const TIMED: &str = "trap '' TERM INT HUP; t=$1; \
+        while if [ \"${BASH_VERSINFO:-0}\" -lt 4 ]; then t=${t%.*}; [ \"$t\" -gt 0 ] || t=1; fi; \
+        IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$2\"";
     const UNTIMED: &str =
-        "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$$\"";
+        "trap '' TERM INT HUP; while IFS= read -r t; do :; done; kill -s KILL -- \"-$2\"";
     let (program, script) = match find_program("bash", DEFAULT_PATH.as_ref()) {
         Some(bash) => (bash, TIMED),
-        None => ("sh".into(), UNTIMED),
+        None => ("/bin/sh".into(), UNTIMED),
     };
-    let left = Moment::now().until(lease.kill_at()).as_secs_f64();
     let (reader, writer) = io::pipe()?;
     // The heartbeat's thread writes here and must never wait.
     let non_blocking = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
     nix::fcntl::fcntl(&writer, non_blocking)?;
     let guard = Command::new(program)
-        .args(["-c", script, "hybrid-agent-guard", &format!("{left:.3}")])
+        .args(["-c", script, "hybrid-agent-guard"])
+        .args([time_left(lease), group.to_string()])
         .env_clear()
         .env("PATH", DEFAULT_PATH)
         .current_dir("/")
         .stdin(reader)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .process_group(0)
+        .process_group(group.as_raw())
         .spawn()?;
     Ok((guard, writer))
 }

@@ -18,8 +18,8 @@ impl World {
     }
 
     async fn run(&self, script: &str, limit: Duration, grace: Duration) -> (Ending, String) {
-        let mut shell = Command::new("bash");
-        shell.args(["-c", script]);
+        let mut shell = GatedCommand::new("bash".as_ref());
+        shell.command().args(["-c", script]);
         let stop = self.stop.subscribe();
         let limits = Limits {
             slot: &self.slot,
@@ -75,6 +75,23 @@ async fn a_background_child_does_not_outlive_its_command() {
     let script = format!("sleep 1000 & echo $! > {}; echo done", file.display());
     let (ending, text) = World::new(30).run(&script, LONG, LONG).await;
     assert_eq!((ending, text.as_str()), (Ending::Exited(0), "done\n"));
+    dies(&file).await;
+}
+
+/// `timeout` leaves the group that it is in unless it leads that.
+#[tokio::test]
+async fn a_command_that_replaces_its_shell_leads_the_group() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let script = format!(
+        "timeout 1000 bash -c 'echo $$ > {}; sleep 1000'",
+        file.display()
+    );
+    let world = World::new(30);
+    let (ending, _) = world
+        .run(&script, Duration::from_secs(2), Duration::from_millis(200))
+        .await;
+    assert_eq!(ending, Ending::TimedOut);
     dies(&file).await;
 }
 

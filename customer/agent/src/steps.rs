@@ -4,12 +4,11 @@ use crate::environment::{resolve_secrets, step_environment};
 use crate::event::Event;
 use crate::job::{Outcome, Surroundings, secrets_redactor};
 use crate::job_log::JobLog;
-use crate::process::{DEFAULT_PATH, Ending, Limits, Output, find_program, run};
+use crate::process::{DEFAULT_PATH, Ending, GatedCommand, Limits, Output, find_program, run};
 use crate::spec::{JobSpec, StepSpec};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -69,8 +68,9 @@ pub(crate) async fn run_steps(
             name,
         });
         log.note(&format!("step {number} of {of}: {}", step.name));
-        let mut command = Command::new(&shell.program);
+        let mut command = GatedCommand::new(&shell.program);
         command
+            .command()
             .args(shell.options)
             .arg(&step.run)
             .env_clear()
@@ -95,7 +95,7 @@ pub(crate) async fn run_steps(
 }
 
 async fn run_step(
-    command: Command,
+    command: GatedCommand,
     step: &StepSpec,
     limits: Limits<'_>,
     log: &mut JobLog,

@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::types::{
 use domain::Timestamp;
 use domain::job::{Holder, Job};
 use domain::timing::START_WITHIN_SECONDS;
-use futures_util::future::{join, join_all};
+use futures_util::future::{OptionFuture, join, join_all};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::{JobId, PoolName};
@@ -51,7 +51,7 @@ pub struct ClaimOrder(Arc<Mutex<HashMap<String, Line>>>);
 #[derive(Debug)]
 struct Line {
     window: usize,
-    /// When no job was found due.
+    /// When the line had enough and no job was found due.
     none_due: Option<Timestamp>,
 }
 
@@ -89,8 +89,8 @@ impl ClaimOrder {
         seen.is_none_or(|seen| !(0..LOOK_AGAIN_MILLIS).contains(&now.millis_since(seen)))
     }
 
-    fn saw_due(&self, pool: &str, any: bool, now: Timestamp) {
-        self.with(pool, |line| line.none_due = (!any).then_some(now));
+    fn remember_due(&self, pool: &str, none_due: Option<Timestamp>) {
+        self.with(pool, |line| line.none_due = none_due);
     }
 }
 
@@ -172,8 +172,10 @@ impl TenantStore<'_> {
         let line_key = self.scope.ready(pool, 0);
         let mut claimed = Claimed::default();
         let mut tries = 0;
-        for _ in 0..MAX_ROUNDS {
-            let (mut line, more) = match self.head_of_line(wish, &line_key, now).await {
+        for round in 0..MAX_ROUNDS {
+            // Whoever lost all that the line had looks everywhere.
+            let looks = round > 0 || order.looks_for_due(&line_key, now);
+            let (mut line, more) = match self.head_of_line(wish, &line_key, looks, now).await {
                 Ok(line) => line,
                 Err(_) if !claimed.jobs.is_empty() => return Ok(claimed),
                 Err(error) => return Err(error),
@@ -207,23 +209,20 @@ impl TenantStore<'_> {
         Ok(claimed)
     }
 
-    /// The first candidates in order, and whether there may be more behind them.
+    /// The first candidates in order, and whether there may be more. Unless the caller looks for jobs that have become due,
+    /// these are read only if there are too few others.
     async fn head_of_line(
         &self,
         wish: &ClaimWish<'_>,
         line_key: &str,
+        looks: bool,
         now: Timestamp,
     ) -> Result<(Vec<Candidate>, bool), StoreError> {
         let ready = (0..wish.ready_shards.max(1)).map(|shard| self.scope.ready(wish.pool, shard));
         let ready = ready.map(|partition| self.ready_page(OPERATION, partition, None));
-        let due = async {
-            let looks = wish.order.looks_for_due(line_key, now);
-            if looks {
-                Some(self.due_page(wish, line_key, now).await)
-            } else {
-                None
-            }
-        };
+        let (partition, before) = (self.scope.not_due(wish.pool), millis(now.plus_millis(1)));
+        let read_due = || self.ready_page(OPERATION, partition.clone(), Some(before.clone()));
+        let due = OptionFuture::from(looks.then(read_due));
         let (ready, due) = join(join_all(ready), due).await;
         let (mut line, mut more) = (Vec::new(), false);
         for page in ready {
@@ -231,28 +230,22 @@ impl TenantStore<'_> {
             more |= page.len() >= PAGE as usize;
             line.extend(page.iter().filter_map(|it| Candidate::parse(it, true)));
         }
+        let is_short = line.len() < wish.max_jobs;
         let due = match due {
-            Some(page) => page?,
-            None if line.len() < wish.max_jobs => self.due_page(wish, line_key, now).await?,
-            None => Vec::new(),
+            Some(page) => Some(page?),
+            None if is_short => Some(read_due().await?),
+            None => None,
         };
+        let Some(due) = due else {
+            line.sort_unstable();
+            return Ok((line, true));
+        };
+        let none_due = (due.is_empty() && !is_short).then_some(now);
+        wish.order.remember_due(line_key, none_due);
         more |= due.len() >= PAGE as usize;
         line.extend(due.iter().filter_map(|it| Candidate::parse(it, false)));
         line.sort_unstable();
         Ok((line, more))
-    }
-
-    /// The sort keys of the first jobs that waited to be due and are.
-    async fn due_page(
-        &self,
-        wish: &ClaimWish<'_>,
-        line_key: &str,
-        now: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let (partition, before) = (self.scope.not_due(wish.pool), millis(now.plus_millis(1)));
-        let page = self.ready_page(OPERATION, partition, Some(before)).await?;
-        wish.order.saw_due(line_key, !page.is_empty(), now);
-        Ok(page)
     }
 
     /// The sort keys at the head of one partition of the `ready` index.
