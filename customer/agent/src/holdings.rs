@@ -179,6 +179,13 @@ impl Control {
         *self.stop.borrow()
     }
 
+    /// The job was ended because its lease was over, whoever has noticed.
+    pub(crate) fn lease_was_over(&self) {
+        if let Some(entry) = lock(&self.holdings.jobs).get(&self.job) {
+            entry.stop(Stop::LeaseOver);
+        }
+    }
+
     /// The job has ended on this machine: says what to do about it. Unless it was given up because of the lease, it is
     /// no longer held.
     ///

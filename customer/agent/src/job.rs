@@ -277,6 +277,9 @@ async fn report(
             control.job.job_id
         ));
     }
+    if outcome == Err(Outcome::Stopped(Stop::LeaseOver)) {
+        control.lease_was_over();
+    }
     let job = control.job.clone();
     // Asked last: from here to the outbox nothing waits for anything.
     let (exit_code, cause, reported) = match control.finish() {

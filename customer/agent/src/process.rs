@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How long the output of a process that left its group, and cannot be killed with it, is still read.
 const STRAGGLER_OUTPUT: Duration = Duration::from_secs(1);
+/// The exit code of what was killed.
+const KILLED: i32 = 128 + Signal::SIGKILL as i32;
 /// How long a killed process may take to go; one that hangs in the kernel is left to it.
 const KILLED_GRACE: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,8 @@ struct Group {
     id: Pid,
     /// Tells the guard how long the group may go on; closed, that it must not.
     time_left: PipeWriter,
+    /// When the guard ends the group, as it was last told.
+    until: Moment,
 }
 
 impl ProcessSlot {
@@ -47,9 +51,13 @@ impl ProcessSlot {
     /// Tells the group's guard how long it may go on.
     pub(crate) fn renew(&self, lease: &Lease) {
         if let Some(group) = lock(&self.0).as_mut() {
-            let line = format!("{}\n", time_left(lease));
-            // A full pipe means a guard that has been stopped together with its job; it will read this when it goes on.
-            let _ = group.time_left.write_all(line.as_bytes());
+            let until = lease.kill_at();
+            let line = format!("{}\n", time_left(until));
+            // A full pipe means a guard that has been stopped together with its job; it will read what is there when it goes
+            // on. A broken one means that it has ended the group.
+            if group.time_left.write_all(line.as_bytes()).is_ok() {
+                group.until = until;
+            }
         }
     }
 
@@ -57,17 +65,20 @@ impl ProcessSlot {
         *lock(&self.0) = Some(group);
     }
 
-    /// Kills what is left of the group and empties the slot, before the leader is reaped.
-    fn end(&self) {
-        if let Some(group) = lock(&self.0).take() {
+    /// Kills what is left of the group and empties the slot, before the leader is reaped. Whether the guard's time was over,
+    /// so that the group may have been ended by that.
+    fn end(&self) -> bool {
+        let group = lock(&self.0).take();
+        group.is_some_and(|group| {
             let _ = killpg(group.id, Signal::SIGKILL);
-        }
+            Moment::now() >= group.until
+        })
     }
 }
 
 /// How long a group may go on, as its guard reads it, in seconds. Never nothing, which would not be waited for.
-fn time_left(lease: &Lease) -> String {
-    let left = Moment::now().until(lease.kill_at()).as_secs_f64();
+fn time_left(until: Moment) -> String {
+    let left = Moment::now().until(until).as_secs_f64();
     format!("{:.3}", left.max(0.001))
 }
 
@@ -151,7 +162,8 @@ pub(crate) async fn run(
     // The command holds the pipes' other ends; with them open the output would never end.
     drop(command);
     let group = Pid::from_raw(leader.id().cast_signed());
-    let (mut guard, time_left) = match spawn_guard(group, limits.lease) {
+    let until = limits.lease.kill_at();
+    let (mut guard, time_left) = match spawn_guard(group, until) {
         Ok(guard) => guard,
         Err(error) => {
             drop(opener);
@@ -163,6 +175,7 @@ pub(crate) async fn run(
     limits.slot.fill(Group {
         id: group,
         time_left,
+        until,
     });
     // The lease may have been renewed between the guard's start and its entry in the slot.
     limits.slot.renew(limits.lease);
@@ -171,7 +184,7 @@ pub(crate) async fn run(
     drop(opener);
     let ended = tokio::task::spawn_blocking(move || wait(leader));
     let ending = supervise(ended, &mut output, limits, sink).await;
-    limits.slot.end();
+    let guard_ended_it = limits.slot.end();
     let (mut leader, stopped) = ending?;
     let drained = Instant::now() + STRAGGLER_OUTPUT;
     let mut buffer = vec![0; 64 * 1024];
@@ -184,7 +197,12 @@ pub(crate) async fn run(
     })
     .await
     .map_err(io::Error::other)??;
-    Ok(stopped.unwrap_or_else(|| Ending::Exited(status.map_or(137, exit_code))))
+    let ending = stopped.unwrap_or_else(|| Ending::Exited(status.map_or(KILLED, exit_code)));
+    Ok(match ending {
+        // A lease that was renewed since, by an answer that had been under way, does not make it a failure of the command's own.
+        Ending::Exited(KILLED) if guard_ended_it => Ending::Stopped(Stop::LeaseOver),
+        ending => ending,
+    })
 }
 
 /// Passes output on and stops the command when it must be; returns when its leader has ended, with the reason if it was
@@ -285,7 +303,7 @@ fn exit_code(status: ExitStatus) -> i32 {
 ///
 /// It reads from a pipe how many seconds the group may go on; the agent's end closes the pipe. A bash before version 4, as on
 /// macOS, knows whole seconds only, and a shell without `read -t` does the first half only.
-fn spawn_guard(group: Pid, lease: &Lease) -> io::Result<(Child, PipeWriter)> {
+fn spawn_guard(group: Pid, until: Moment) -> io::Result<(Child, PipeWriter)> {
     const TIMED: &str = "trap '' TERM INT HUP; t=$1; \
         while if [ \"${BASH_VERSINFO:-0}\" -lt 4 ]; then t=${t%.*}; [ \"$t\" -gt 0 ] || t=1; fi; \
         IFS= read -r -t \"$t\" t; do :; done; kill -s KILL -- \"-$2\"";
@@ -301,7 +319,7 @@ fn spawn_guard(group: Pid, lease: &Lease) -> io::Result<(Child, PipeWriter)> {
     nix::fcntl::fcntl(&writer, non_blocking)?;
     let guard = Command::new(program)
         .args(["-c", script, "hybrid-agent-guard"])
-        .args([time_left(lease), group.to_string()])
+        .args([time_left(until), group.to_string()])
         .env_clear()
         .env("PATH", DEFAULT_PATH)
         .current_dir("/")

@@ -166,8 +166,26 @@ async fn a_group_that_nobody_renews_is_ended_by_its_guard() {
     // Nobody watches this lease, as if the agent were frozen: only the guard is left.
     let world = World::new(2);
     let (ending, _) = world.run("sleep 1000", LONG, LONG).await;
-    assert_eq!(ending, Ending::Exited(137));
+    assert_eq!(ending, Ending::Stopped(Stop::LeaseOver));
     assert_eq!(world.lease.phase(Moment::now()), crate::lease::Phase::Over);
+}
+
+#[tokio::test]
+async fn what_a_guard_ended_did_not_fail_by_itself_although_the_lease_is_renewed_since() {
+    let world = World::new(2);
+    let renew = async {
+        loop {
+            // The guard is not told, as if the agent were frozen.
+            world.lease.renew(Moment::now());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let (ending, _) = tokio::select! {
+        ended = world.run("sleep 1000", LONG, LONG) => ended,
+        () = renew => unreachable!(),
+    };
+    assert_eq!(ending, Ending::Stopped(Stop::LeaseOver));
+    assert_eq!(world.lease.phase(Moment::now()), crate::lease::Phase::Good);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use wire::{
 };
 
 /// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) plane: Shared,
@@ -86,7 +86,17 @@ impl World {
     }
 
     pub(crate) async fn until<T>(&self, what: &str, find: impl Fn(&Plane) -> Option<T>) -> T {
-        until(what, || find(&self.plane())).await
+        let found = in_time(|| find(&self.plane())).await;
+        found.unwrap_or_else(|| panic!("waited in vain for {what}; the logs:\n{}", self.logs()))
+    }
+
+    fn logs(&self) -> String {
+        let files = std::fs::read_dir(self.directory.path().join("logs"))
+            .into_iter()
+            .flatten();
+        files
+            .filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok())
+            .collect()
     }
 
     pub(crate) fn log(&self, job: &JobId) -> String {
@@ -115,12 +125,17 @@ impl World {
 }
 
 pub(crate) async fn until<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
+    let found = in_time(find).await;
+    found.unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
+async fn in_time<T>(find: impl Fn() -> Option<T>) -> Option<T> {
     let end = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = find() {
+        let found = find();
+        if found.is_some() || Instant::now() >= end {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
