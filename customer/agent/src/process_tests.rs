@@ -78,15 +78,11 @@ async fn a_background_child_does_not_outlive_its_command() {
     dies(&file).await;
 }
 
-/// `timeout` leaves the group that it is in unless it leads that.
-#[tokio::test]
-async fn a_command_that_replaces_its_shell_leads_the_group() {
+/// Runs a script until its time is up, and waits for the end of the process whose number it writes to `$PID_FILE`.
+async fn times_out_with_its_child(script: &str) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pid");
-    let script = format!(
-        "timeout 1000 bash -c 'echo $$ > {}; sleep 1000'",
-        file.display()
-    );
+    let script = format!("PID_FILE={}; {script}", file.display());
     let world = World::new(30);
     let (ending, _) = world
         .run(&script, Duration::from_secs(2), Duration::from_millis(200))
@@ -95,20 +91,19 @@ async fn a_command_that_replaces_its_shell_leads_the_group() {
     dies(&file).await;
 }
 
+/// `timeout` leaves the group that it is in unless it leads that.
+#[tokio::test]
+async fn a_command_that_replaces_its_shell_leads_the_group() {
+    times_out_with_its_child(
+        "export PID_FILE; timeout 1000 bash -c 'echo $$ > $PID_FILE; sleep 1000'",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_time_out_ends_grandchildren_that_ignore_sigterm() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("pid");
-    let script = format!(
-        "trap '' TERM; (sleep 1000 & echo $! > {}; wait); sleep 1000",
-        file.display()
-    );
-    let world = World::new(30);
-    let (ending, _) = world
-        .run(&script, Duration::from_secs(2), Duration::from_millis(200))
+    times_out_with_its_child("trap '' TERM; (sleep 1000 & echo $! > $PID_FILE; wait); sleep 1000")
         .await;
-    assert_eq!(ending, Ending::TimedOut);
-    dies(&file).await;
 }
 
 /// Waits for a command to say that it has come so far.

@@ -236,14 +236,14 @@ impl TenantStore<'_> {
             None if is_short => Some(read_due().await?),
             None => None,
         };
-        let Some(due) = due else {
-            line.sort_unstable();
-            return Ok((line, true));
-        };
-        let none_due = (due.is_empty() && !is_short).then_some(now);
-        wish.order.remember_due(line_key, none_due);
-        more |= due.len() >= PAGE as usize;
-        line.extend(due.iter().filter_map(|it| Candidate::parse(it, false)));
+        if let Some(due) = due {
+            let none_due = (due.is_empty() && !is_short).then_some(now);
+            wish.order.remember_due(line_key, none_due);
+            more |= due.len() >= PAGE as usize;
+            line.extend(due.iter().filter_map(|it| Candidate::parse(it, false)));
+        } else {
+            more = true;
+        }
         line.sort_unstable();
         Ok((line, more))
     }
