@@ -132,6 +132,63 @@ async fn what_was_claimed_reaches_the_agent_although_the_next_claim_fails() {
 }
 
 #[tokio::test]
+async fn a_claim_that_lost_its_line_gets_what_has_become_due() {
+    let scope = tenant("acme");
+    let engine = Engine::memory().unwrap();
+    let calm = on(&engine.client(), Tables::default());
+    calm.create_tables().await.unwrap();
+    let retried = enqueue(&calm, &scope, Priority::Normal, NOW).await;
+    claim(&calm, &scope, 1, 1, NOW).await;
+    for event in [start(1, 1), complete(1, 1, 1)] {
+        change(&calm, &scope, &retried, &event, NOW).await;
+    }
+    let tenant = calm.tenant(&scope);
+    let due = tenant.job(&retried).await.unwrap().unwrap().available_at;
+    let before = due.plus_millis(-500);
+    for _ in 0..2 {
+        enqueue(&calm, &scope, Priority::Normal, NOW).await;
+    }
+    // Takes the job that the claim is about to take.
+    let rival = {
+        let (calm, scope) = (calm.clone(), scope.clone());
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            let took = runtime
+                .unwrap()
+                .block_on(claim(&calm, &scope, 2, 1, before));
+            assert_eq!(took.len(), 1);
+        }
+    };
+    let updates = AtomicUsize::new(0);
+    let client = engine.client_with(move |call| {
+        if call.operation == "UpdateItem" && updates.fetch_add(1, Ordering::Relaxed) == 1 {
+            std::thread::spawn(rival.clone()).join().unwrap();
+        }
+        Fault::None
+    });
+    let store = on(&client, Tables::default());
+    let order = ClaimOrder::default();
+    let (pool, holder) = (pool(), holder(1));
+    let wish = ClaimWish {
+        pool: &pool,
+        ready_shards: 1,
+        holder: &holder,
+        max_jobs: 1,
+        order: &order,
+    };
+    let tenant = store.tenant(&scope);
+    // It finds no job due, which the next one remembers.
+    let first = tenant.claim_jobs(&wish, before, random).await.unwrap();
+    assert_eq!((first.jobs.len(), first.lost_races), (1, 0));
+    let after = before.plus_millis(999);
+    let second = tenant.claim_jobs(&wish, after, random).await.unwrap();
+    let ids: Vec<_> = second.jobs.iter().map(|job| &job.job_id).collect();
+    assert_eq!((ids, second.lost_races), (vec![&retried], 1));
+}
+
+#[tokio::test]
 async fn attributes_of_a_newer_version_survive_a_change() {
     let scope = tenant("acme");
     for (engine, store) in stores().await {
